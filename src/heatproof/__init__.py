@@ -1,0 +1,31 @@
+"""Saliency maps for PyTorch image classifiers, put to the test."""
+
+from ._version import __version__ as __version__
+from .combine import smooth as smooth
+from .errors import EscapedOp as EscapedOp
+from .errors import HeatproofError as HeatproofError
+from .errors import InputError as InputError
+from .errors import ModelError as ModelError
+from .errors import NotApplicable as NotApplicable
+from .errors import RunError as RunError
+from .errors import WeightsError as WeightsError
+from .methods.edge_map import edge_map as edge_map
+from .methods.gradcam import gradcam as gradcam
+from .methods.gradient import gradient as gradient
+from .methods.gradient_x_input import gradient_x_input as gradient_x_input
+from .methods.guided_backprop import guided_backprop as guided_backprop
+from .methods.guided_gradcam import guided_gradcam as guided_gradcam
+from .methods.input_map import input_map as input_map
+from .methods.integrated_gradients import integrated_gradients as integrated_gradients
+from .methods.random_map import random_map as random_map
+from .methods.smoothgrad import smoothgrad as smoothgrad
+from .score import label_probability as label_probability
+from .score import log_probability as log_probability
+from .score import logit as logit
+from .score import margin as margin
+from .score import probability as probability
+from .score import single_logit as single_logit
+from .score import value as value
+from .types import METHODS as METHODS
+from .types import Spec as Spec
+from .types import method as method

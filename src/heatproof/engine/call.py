@@ -1,0 +1,78 @@
+"""Calling a method, ours or anyone's, with the checks that every caller would otherwise repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError, ModelError
+from ..types import Explain, Score, name_of, spec_of
+from .passes import own
+from ..errors import NotApplicable
+
+
+def attribute(
+    explain: Explain,
+    model: nn.Module,
+    inputs: Tensor,
+    target: Tensor,
+    *,
+    score: Score,
+    seed: int | None = None,
+    index: Tensor | None = None,
+) -> Tensor:
+    """The maps of any method: ``(B, C, H, W)`` or ``(B, 1, H, W)``, with a leading K for ``(K, B)`` targets.
+
+    A callable without a `Spec` is called as ``explain(model, inputs, target)``, once for each class. Methods with noise
+    get `seed` and `index` where they are given.
+
+    Raises:
+        ModelError: a map of another shape.
+    """
+    spec = spec_of(explain)
+    if spec is None:
+        if target.dim() == 2:
+            return torch.stack([_checked(explain, explain(model, inputs, t), inputs) for t in target])
+        return _checked(explain, explain(model, inputs, target), inputs)
+    options: dict[str, Any] = {"score": score}
+    if spec.noise and index is not None:
+        options["index"] = index
+    if spec.noise and seed is not None:
+        options["seed"] = seed
+    return _checked(explain, explain(model, inputs, target, **options), inputs, target.dim() - 1)
+
+
+def without_model(model: nn.Module, inputs: Tensor, target: Any, maps: Tensor) -> Tensor:
+    """The maps of a control that never runs the model, under the same contract: no training mode, (K, B) targets."""
+    own(model)
+    if target is None:
+        return maps
+    target = torch.as_tensor(target)
+    if target.dtype != torch.int64 or target.shape[-1:] != inputs.shape[:1] or target.dim() > 2:
+        raise InputError(
+            f"target has dtype {target.dtype} and shape {tuple(target.shape)}; expected int64 ({len(inputs)},) or "
+            f"(K, {len(inputs)})"
+        )
+    return maps.expand(len(target), *maps.shape).clone() if target.dim() == 2 else maps
+
+
+def check_image(inputs: Tensor, name: str) -> None:
+    """Raise where a method that needs height and width gets anything else."""
+    if inputs.dim() != 4:
+        raise NotApplicable(f"{name} needs images (B, C, H, W), got inputs of shape {tuple(inputs.shape)}")
+
+
+def _checked(explain: Explain, maps: Any, inputs: Tensor, lead: int = 0) -> Tensor:
+    name = name_of(explain)
+    if not isinstance(maps, Tensor):
+        raise ModelError(f"{name} returned a {type(maps).__name__}; expected a tensor of maps")
+    shape = maps.shape[lead:]
+    fits = shape == inputs.shape or (inputs.dim() == 4 and shape == (len(inputs), 1, *inputs.shape[2:]))
+    if not fits:
+        raise ModelError(
+            f"{name} returned maps of shape {tuple(maps.shape)} for inputs of shape {tuple(inputs.shape)}; expected the "
+            "shape of the inputs, or (B, 1, H, W)"
+        )
+    return maps

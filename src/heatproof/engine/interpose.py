@@ -1,0 +1,124 @@
+"""The one place where calls of a running model are seen and answered: a single ``TorchFunctionMode``.
+
+Seen: modules, functionals, tensor methods, in-place calls, ``aten`` overloads of ``torch.export`` programs, FX graphs.
+Not seen: TorchScript, compiled graphs, other threads (`guard` finds out). Nested modes hide calls from each other, so a
+pass has exactly one, with everything that it answers and watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .ops import op_name
+
+
+@dataclass(frozen=True)
+class Call:
+    """One intercepted call. `index` counts the calls of this pass; `module` is the path of the module that runs."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    index: int
+    module: str
+
+    @property
+    def op(self) -> str:
+        return op_name(self.function)
+
+    def tensors(self) -> Iterator[Tensor]:
+        yield from tensors_in((self.args, self.kwargs))
+
+    def run(self) -> Any:
+        return self.function(*self.args, **self.kwargs)
+
+    def __str__(self) -> str:
+        return f"{self.op} in module {self.module!r}" if self.module else f"{self.op} (op:{self.index})"
+
+
+Answer = Callable[[Call], Any]
+"""Answers a call in the operation's place, or returns NotImplemented."""
+
+
+class Observer(Protocol):
+    """Watches calls; `before` may still copy what an in-place call is about to overwrite."""
+
+    def before(self, call: Call) -> None: ...
+
+    def after(self, call: Call, out: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Backward rules under one name.
+
+    Attributes:
+        name: names the pass in `Spec.needs` and in errors.
+        answer: gives the calls that a rule replaces.
+        functions: the autograd Functions of these rules, which the guard lets stand in the graph.
+        needs_rule: with True a forward in which no rule was used is an error (guided backprop without a ReLU).
+    """
+
+    name: str
+    answer: Answer
+    functions: tuple[type, ...]
+    needs_rule: str | None = None
+
+
+class Interpose(TorchFunctionMode):
+    """Every call: answered by the first of `answers` that takes it (replay, then rule), else run; then observed
+    (residual, tap, taint), in this order."""
+
+    def __init__(self, answers: Sequence[Answer] = (), observers: Sequence[Observer] = ()) -> None:
+        super().__init__()
+        self.answers = answers
+        self.observers = observers
+        self.calls = 0
+        self.answered = 0
+        self.path: list[str] = [""]
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        call = Call(func, args, kwargs or {}, self.calls, self.path[-1])
+        self.calls += 1
+        for observer in self.observers:
+            observer.before(call)
+        out = self._answer(call)
+        for observer in self.observers:
+            observer.after(call, out)
+        return out
+
+    def _answer(self, call: Call) -> Any:
+        for answer in self.answers:
+            out = answer(call)
+            if out is not NotImplemented:
+                self.answered += 1
+                return out
+        return call.run()
+
+    def follow(self, private: nn.Module) -> None:
+        """Keep track of the module that runs, by hooks on a twin of our own."""
+        for path, module in private.named_modules():
+            module.register_forward_pre_hook(lambda _m, _a, path=path: self.path.append(path))
+            module.register_forward_hook(lambda _m, _a, _o: self._leave(), always_call=True)
+
+    def _leave(self) -> None:
+        self.path.pop()
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Every tensor in nested tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)

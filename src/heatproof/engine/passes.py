@@ -1,0 +1,303 @@
+"""A pass: one forward of a private twin under a rule set, with taps, and the gradients that methods read from it.
+
+One ordinary autograd graph serves one target or many: ``(K, B)`` targets are ``torch.func.vmap`` over
+``torch.autograd.grad``. Inside `shared_passes` equal passes are run once, with the union of the taps that are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import HeatproofError, InputError, ModelError, NotApplicable
+from ..score import check_output, check_target, classes, predicted
+from ..types import Score
+from .guard import Taint, check_graph, training_modules, uses_batch_statistics
+from .interpose import Interpose, Observer, RuleSet
+from .taps import LayerTap, SpatialTap, Tap
+from .twin import eager, twin
+
+INPUT = "input"
+SPATIAL = "spatial"
+CLASS_CHUNK = 16
+"""Classes in one vmapped backward pass."""
+
+_PRIVATE: WeakSet[nn.Module] = WeakSet()
+
+
+@dataclass
+class Sharing:
+    """Passes kept while a job explains one batch by several methods."""
+
+    places: dict[str, frozenset[str]]
+    kept: dict[tuple[Any, ...], Pass] = field(default_factory=dict)
+    alive: list[Any] = field(default_factory=list)
+
+
+_SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=None)
+
+
+@contextmanager
+def shared_passes(needs: Iterable[tuple[str, str]]) -> Iterator[None]:
+    """Within: each distinct pass over the same model and inputs runs once, with all the places in `needs`."""
+    places: dict[str, frozenset[str]] = {}
+    for rules, place in needs:
+        places[rules] = places.get(rules, frozenset()) | {place}
+    token = _SHARING.set(Sharing(places))
+    try:
+        yield
+    finally:
+        _SHARING.reset(token)
+
+
+@dataclass
+class Pass:
+    """A forward that ran: `leaf` is the input that gradients are taken at, `out` what the model returned."""
+
+    leaf: Tensor
+    out: Any
+    taps: dict[str, Tap]
+    failed: dict[str, NotApplicable]
+    shared: bool = False
+    _gradients: dict[tuple[Any, ...], dict[str, Tensor]] = field(default_factory=dict)
+
+    def target(self, score: Score, target: Any) -> Tensor:
+        """The target checked, or the predicted class where it is None. int64 ``(B,)`` or ``(K, B)``."""
+        if target is None:
+            return predicted(self.out, score).detach()
+        return check_target(target, len(self.leaf), self.leaf.device, classes(self.out, score))
+
+    def tap(self, place: str) -> Tap:
+        if place in self.failed:
+            raise self.failed[place]
+        return self.taps[place]
+
+    def gradients(self, score: Score, target: Tensor, *places: str) -> list[Tensor]:
+        """Gradient of the score at each place, ``(B, ...)``; with ``(K, B)`` targets ``(K, B, ...)``."""
+        for place in places:
+            if place != INPUT:
+                self.tap(place)
+        wanted = tuple(dict.fromkeys((INPUT, *self.taps) if self.shared else places))
+        key = (score, tuple(target.shape), tuple(target.flatten().tolist()), wanted)
+        if key not in self._gradients:
+            found = self._pull(score, target, wanted)
+            if not self.shared:
+                return [found[place] for place in places]
+            self._gradients[key] = found
+        return [self._gradients[key][place] for place in places]
+
+    def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
+        roots = [self.leaf if place == INPUT else self.taps[place].edge for place in places]
+        rows = target[None] if target.dim() == 1 else target
+        grads = _backward(self.out, score, rows, roots, keep=self.shared)
+        return {place: g[0] if target.dim() == 1 else g for place, g in zip(places, grads, strict=True)}
+
+
+def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | None = None, *places: str) -> Pass:
+    """Run the model once for attribution.
+
+    Args:
+        model: in evaluation mode; a twin of it runs, never the model itself.
+        inputs: ``(B, ...)`` in the model's units; the model gets a clone.
+        score: only to refuse outputs that it cannot take.
+        rules: backward rules; with them the guard is on.
+        places: taps besides the input: `SPATIAL` or "layer:PATH".
+
+    Raises:
+        InputError, ModelError, NotApplicable, EscapedOp.
+    """
+    sharing = _SHARING.get()
+    name = rules.name if rules else "plain"
+    if sharing is not None and set(places) <= sharing.places.get(name, frozenset()):
+        key = (id(model), id(inputs), inputs._version, name, score)
+        if key not in sharing.kept:
+            everything = sharing.places[name] - {INPUT}
+            sharing.kept[key] = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
+            sharing.alive += [model, inputs]  # their ids must not be given to others
+        return sharing.kept[key]
+    return _run(model, inputs, score, rules, places, shared=False)
+
+
+def _run(
+    model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | None, places: tuple[str, ...], *, shared: bool
+) -> Pass:
+    private = own(model)
+    check_inputs(private, inputs)
+    spatial = SpatialTap() if SPATIAL in places else None
+    layers = {p: LayerTap(p.removeprefix("layer:")) for p in places if p.startswith("layer:")}
+    taint = Taint() if rules else None
+    observers: list[Observer] = [o for o in (spatial, taint) if o is not None]
+    if layers or observers:
+        private = twin(private)  # hooks go on a copy of their own
+        for layer in layers.values():
+            layer.attach(private)
+    mode = Interpose([rules.answer] if rules else [], observers)
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = inputs.detach().clone().requires_grad_()
+        if observers or rules:
+            mode.follow(private)
+            with mode:
+                out = _call(private, leaf.clone())
+        else:
+            out = _call(private, leaf.clone())
+    check_output(out, score, len(inputs))
+    _check_differentiable(out)
+    if rules and taint is not None:
+        _check_rules(out, rules, taint, mode.answered)
+    taps, failed = _collect(spatial, layers)
+    if not shared and failed:
+        raise next(iter(failed.values()))
+    return Pass(leaf, out, taps, failed, shared)
+
+
+def own(model: nn.Module) -> nn.Module:
+    """A private twin, or the model itself where it is one already; raises where a submodule is in training mode."""
+    if isinstance(model, nn.Module) and model in _PRIVATE:
+        return model
+    model = eager(model)
+    if training := training_modules(model):
+        raise ModelError(
+            f"the model is in training mode ({len(training)} modules, first: {training[0]!r}), so that dropout and batch "
+            "norm would change the map; call model.eval() first"
+            + (" and export it again" if isinstance(model, torch.fx.GraphModule) else "")
+        )
+    private = twin(model, own_buffers=True)
+    _PRIVATE.add(private)
+    return private
+
+
+def predict(model: nn.Module, inputs: Tensor, score: Score) -> Tensor:
+    """The class that a map explains when no target is given, int64 ``(B,)``."""
+    return predicted(output(model, inputs, score), score)
+
+
+@torch.no_grad()
+def output(model: nn.Module, inputs: Tensor, score: Score) -> Any:
+    """What the model returns for the inputs, checked against the score; no gradient is kept."""
+    private = own(model)
+    check_inputs(private, inputs)
+    out = _call(private, inputs.detach().clone())
+    check_output(out, score, len(inputs))
+    return out
+
+
+def check_inputs(model: nn.Module, inputs: Any) -> None:
+    """Raise `InputError` for inputs that no map can be computed for."""
+    if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
+        got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
+        raise InputError(f"inputs are {got}; expected a floating-point tensor (B, C, H, W) in the model's own units")
+    if inputs.numel() == 0:
+        raise InputError(f"inputs of shape {tuple(inputs.shape)} are empty; give at least one image with pixels")
+    finite = inputs.detach().isfinite().flatten(1).all(1)
+    if not finite.all():
+        bad = (~finite).nonzero().flatten().tolist()
+        raise InputError(f"{len(bad)} of {len(inputs)} inputs have NaN or infinite pixels, first: number {bad[0]}")
+    weight = next(model.parameters(), None)
+    if weight is not None and weight.is_floating_point() and weight.device != inputs.device:
+        raise InputError(
+            f"inputs are on {inputs.device} and the model on {weight.device}; move one: inputs.to({str(weight.device)!r})"
+        )
+
+
+def _call(private: nn.Module, x: Tensor) -> Any:
+    try:
+        return private(x)
+    except (HeatproofError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, KeyError) as error:
+        reason = str(error).strip().splitlines()
+        raise ModelError(
+            f"{type(private).__name__} failed on inputs of shape {tuple(x.shape)} and dtype {x.dtype}: "
+            f"{type(error).__name__}: {reason[0] if reason else ''}; check the channel count, the size and the dtype that "
+            "this model takes"
+        ) from error
+
+
+def _check_differentiable(out: Any) -> None:
+    if not isinstance(out, Tensor):
+        return
+    if not out.requires_grad:
+        raise ModelError(
+            "the output has no gradient to the input: the model detaches, runs under no_grad, or ignores its input"
+        )
+    if uses_batch_statistics(out):
+        raise ModelError(
+            "a batch norm without running statistics normalises each image by its batch, so that no image has a map of "
+            "its own; train it with track_running_stats=True"
+        )
+
+
+def _check_rules(out: Any, rules: RuleSet, taint: Taint, answered: int) -> None:
+    if not isinstance(out, Tensor):
+        raise ModelError(
+            f"{rules.name} checks the model's output, and the model returned a {type(out).__name__}; wrap the model so "
+            "that it returns the logits as one tensor"
+        )
+    check_graph(out, rules.functions, taint, rules.name)
+    if rules.needs_rule and not answered:
+        raise NotApplicable(
+            f"{rules.name} changes the gradient of {rules.needs_rule}, and none ran between input and output: the map "
+            "would be the plain gradient; use gradient"
+        )
+
+
+def _collect(
+    spatial: SpatialTap | None, layers: dict[str, LayerTap]
+) -> tuple[dict[str, Tap], dict[str, NotApplicable]]:
+    taps: dict[str, Tap] = {}
+    failed: dict[str, NotApplicable] = {}
+    sources: dict[str, SpatialTap | LayerTap] = {**({SPATIAL: spatial} if spatial else {}), **layers}
+    for place, source in sources.items():
+        try:
+            taps[place] = source.tap()
+        except NotApplicable as error:
+            failed[place] = error
+    return taps, failed
+
+
+def _backward(out: Any, score: Score, targets: Tensor, roots: list[Any], *, keep: bool) -> list[Tensor]:
+    """Gradients of the scores of targets (K, B) at the roots, each (K, ...)."""
+    if len(targets) == 1 or not isinstance(out, Tensor):
+        rows = [_single(out, score, t, roots, keep=keep or len(targets) > 1) for t in targets]
+        return [torch.stack(column) for column in zip(*rows, strict=True)]
+    seeds = torch.stack([_cotangent(out, score, t) for t in targets])
+    try:
+        return list(torch.func.vmap(lambda v: _grad(out, roots, v, True), chunk_size=CLASS_CHUNK)(seeds))
+    except RuntimeError:  # an operation of the user's without a batching rule: the same gradients, one by one
+        rows = [_grad(out, roots, v, True) for v in seeds]
+        return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _single(out: Any, score: Score, target: Tensor, roots: list[Any], *, keep: bool) -> tuple[Tensor, ...]:
+    if isinstance(out, Tensor):
+        return _grad(out, roots, _cotangent(out, score, target), keep)
+    return _grad(_scores(out, score, target).sum(), roots, None, keep)
+
+
+def _grad(out: Tensor, roots: list[Any], cotangent: Tensor | None, keep: bool) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(out, roots, cotangent, retain_graph=keep)
+
+
+def _cotangent(out: Tensor, score: Score, target: Tensor) -> Tensor:
+    """dscore/dout, so that the score's own operations stay outside the model's graph and the guard."""
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = out.detach().clone().requires_grad_()
+        total = _scores(leaf, score, target).sum()
+        if not total.requires_grad:
+            raise InputError(f"score={getattr(score, '__name__', score)} does not depend on the model's output")
+        return torch.autograd.grad(total, leaf)[0]
+
+
+def _scores(out: Any, score: Score, target: Tensor) -> Tensor:
+    scores = score(out, target)
+    if not isinstance(scores, Tensor) or scores.shape != target.shape:
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise InputError(f"score={getattr(score, '__name__', score)} returned {got}; expected {tuple(target.shape)}")
+    return scores
