@@ -104,6 +104,25 @@ def configure(explain: Explain, **options: Any) -> Explain:
     return Composed("configured", (explain,), tuple(sorted(options.items())))
 
 
+def effort_of(explain: Explain) -> tuple[int, bool]:
+    """The option that trades time for precision, and whether the caller set it; (0, False) where there is none."""
+    spec = spec_of(explain)
+    if spec is None or not spec.effort:
+        return 0, False
+    inner: Any = explain
+    if isinstance(explain, Composed):
+        if spec.effort in dict(explain.options):
+            return int(dict(explain.options)[spec.effort]), True
+        inner = explain.parts[0] if explain.name == "configured" else COMBINATORS[explain.name].run
+    return int(signature(inner).parameters[spec.effort].default), False
+
+
+def with_effort(explain: Explain, effort: int) -> Explain:
+    """The method with less effort: ``integrated_gradients(steps=10)``; unchanged where it has no such option."""
+    spec = spec_of(explain)
+    return configure(explain, **{spec.effort: effort}) if spec and spec.effort else explain
+
+
 def entry(name: str, composed: Composed) -> Composed:
     """A composition under a name of its own, entered in `METHODS` (smoothgrad)."""
     named = replace(composed, title=name)
@@ -159,9 +178,7 @@ def _smooth(
 
 def _smooth_spec(part: Spec | None) -> Spec:
     known = part or Spec()
-    return replace(
-        known, source="arXiv:1706.03825", complete=False, noise=True, control_noise=False, needs=frozenset()
-    )
+    return replace(known, source="arXiv:1706.03825", complete=False, noise=True, control_noise=False, effort="n", needs=frozenset())
 
 
 def _configured(explain: Explain, model: nn.Module, inputs: Tensor, target: Any = None, /, **options: Any) -> Tensor:

@@ -107,8 +107,10 @@ def predicted(out: Any, score: Score) -> Tensor:
     if isinstance(out, Tensor) and out.dim() == 2:
         return out.argmax(1)
     shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-    raise InputError(f"target=None needs an output of (B, classes) to pick the predicted class from, got {shape}; "
-                     "give target=, int64 of shape (B,)")
+    raise InputError(
+        f"target=None needs an output of (B, classes) to pick the predicted class from, got {shape}; "
+        "give target=, int64 of shape (B,)"
+    )
 
 
 def check_target(target: Any, batch: int, device: torch.device, limit: int | None) -> Tensor:

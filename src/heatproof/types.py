@@ -20,7 +20,9 @@ class Score(Protocol):
 class Explain(Protocol):
     """Any attribution method, ours or the user's: ``(model, inputs, target) -> (B, C, H, W)`` or ``(B, 1, H, W)``."""
 
-    def __call__(self, model: nn.Module, inputs: Tensor, target: Any = None, /, **options: Any) -> Tensor: ...
+    def __call__(
+        self, model: nn.Module, inputs: Tensor, target: Any = None, /, *args: Any, **options: Any
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Spec:
         uses_model: False for controls that never run the model.
         noise: takes ``seed`` and ``index`` (int64 ``(B,)``, the sample's place in the data set).
         control_noise: its noise is drawn anew for each model variant of a check (random map).
+        effort: its option that trades time for precision ("steps", "n"), which a budget may lower; "" for none.
         needs: the passes it reads, as (rule set, place) pairs, so that a job runs each pass once.
     """
 
@@ -49,6 +52,7 @@ class Spec:
     uses_model: bool = True
     noise: bool = False
     control_noise: bool = False
+    effort: str = ""
     needs: frozenset[tuple[str, str]] = frozenset()
 
 

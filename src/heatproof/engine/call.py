@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, NotApplicable
 from ..types import Explain, Score, name_of, spec_of
-from .passes import own
-from ..errors import NotApplicable
+from .passes import check_inputs, own
 
 
 def attribute(
@@ -60,6 +59,7 @@ def without_model(model: nn.Module, inputs: Tensor, target: Any, maps: Tensor) -
 
 def check_image(inputs: Tensor, name: str) -> None:
     """Raise where a method that needs height and width gets anything else."""
+    check_inputs(nn.Identity(), inputs)
     if inputs.dim() != 4:
         raise NotApplicable(f"{name} needs images (B, C, H, W), got inputs of shape {tuple(inputs.shape)}")
 

@@ -40,7 +40,9 @@ BILINEAR = {  # linear while only one of these parents depends on the input
     **dict.fromkeys("MkldnnConvolution CudnnConvolution GridSampler2D".split(), (0, 1)),
     **dict.fromkeys("Addmm Addmv Baddbmm Addbmm Addcmul Addcdiv".split(), (1, 2)),
 }
-BATCH_NORM = frozenset("NativeBatchNorm CudnnBatchNorm MiopenBatchNorm BatchNormWithUpdate NativeBatchNormLegit".split())
+BATCH_NORM = frozenset(
+    "NativeBatchNorm CudnnBatchNorm MiopenBatchNorm BatchNormWithUpdate NativeBatchNormLegit".split()
+)
 
 _CREATION = frozenset(
     "new_zeros new_ones new_empty new_full new_tensor zeros_like ones_like empty_like full_like rand_like randn_like "
@@ -164,10 +166,21 @@ def training_modules(model: torch.nn.Module) -> list[str]:
     return [path or type(model).__name__ for path, module in model.named_modules() if module.training]
 
 
+def fixed_batch(model: torch.nn.Module) -> int | None:
+    """The only batch size that a ``torch.export`` program takes; None where any will do."""
+    if not _is_exported(model):
+        return None
+    first = next((n for n in model.graph.nodes if n.op == "placeholder"), None)  # type: ignore[union-attr]
+    size = first.meta["val"].shape[0] if first is not None and "val" in first.meta else None
+    return size if isinstance(size, int) else None
+
+
 def _is_exported(model: torch.nn.Module) -> bool:
     """Programs of torch.export carry no usable `.training`: their eval() raises."""
     graph = getattr(model, "graph", None)
-    return isinstance(model, torch.fx.GraphModule) and graph is not None and "_guards_fn" in {n.name for n in graph.nodes}
+    return (
+        isinstance(model, torch.fx.GraphModule) and graph is not None and "_guards_fn" in {n.name for n in graph.nodes}
+    )
 
 
 def _trains(node: torch.fx.Node) -> bool:

@@ -35,7 +35,9 @@ def is_in_place(function: Callable[..., Any]) -> bool:
     """Whether the spelling itself writes to its first argument (``relu_``, ``__iadd__``, ``__setitem__``)."""
     name = (getattr(function, "__name__", "") or "").split(".")[0]
     if name.startswith("__"):
-        return name in ("__setitem__",) or (name.startswith("__i") and name not in ("__invert__", "__index__", "__int__"))
+        return name in ("__setitem__",) or (
+            name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+        )
     return name.endswith("_")
 
 

@@ -30,6 +30,18 @@ CLASS_CHUNK = 16
 """Classes in one vmapped backward pass."""
 
 _PRIVATE: WeakSet[nn.Module] = WeakSet()
+_METER: ContextVar[list[int] | None] = ContextVar("heatproof_meter", default=None)
+
+
+@contextmanager
+def counted_rows() -> Iterator[list[int]]:
+    """Within: the list holds how many samples went through the model, in its one element."""
+    rows = [0]
+    token = _METER.set(rows)
+    try:
+        yield rows
+    finally:
+        _METER.reset(token)
 
 
 @dataclass
@@ -96,7 +108,13 @@ class Pass:
     def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
         roots = [self.leaf if place == INPUT else self.taps[place].edge for place in places]
         rows = target[None] if target.dim() == 1 else target
-        grads = _backward(self.out, score, rows, roots, keep=self.shared)
+        try:
+            with torch.inference_mode(False):  # the caller's target may be an inference tensor, which scores would save
+                grads = _backward(self.out, score, rows.clone(), roots, keep=self.shared)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
         return {place: g[0] if target.dim() == 1 else g for place, g in zip(places, grads, strict=True)}
 
 
@@ -207,6 +225,8 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
 
 
 def _call(private: nn.Module, x: Tensor) -> Any:
+    if (meter := _METER.get()) is not None:
+        meter[0] += len(x)
     try:
         return private(x)
     except (HeatproofError, torch.OutOfMemoryError):

@@ -16,7 +16,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import InputError, NotApplicable
 from .interpose import Call, tensors_in
-from .ops import ACTIVATION, ADD, CONVOLUTION, NORM
+from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class SpatialTap:
         del call
 
     def after(self, call: Call, out: Any) -> None:
+        if isinstance(out, Tensor) and out._base is not None and is_in_place(call.function):
+            out = out._base  # written through a view: what goes on from here is the base
         if not isinstance(out, Tensor) or not out.requires_grad:
             return
         self._follow_layout(call, out)
@@ -105,7 +107,11 @@ class LayerTap:
             near = [p for p in modules if p and (p.endswith(self.path) or self.path.startswith(p))][:3]
             raise InputError(
                 f"layer={self.path!r}: the model has no such module"
-                + (f"; did you mean one of {near}?" if near else f"; it has for example {[p for p in modules if p][-3:]}")
+                + (
+                    f"; did you mean one of {near}?"
+                    if near
+                    else f"; it has for example {[p for p in modules if p][-3:]}"
+                )
             )
         modules[self.path].register_forward_hook(self._hook)
 

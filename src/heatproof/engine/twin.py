@@ -56,13 +56,14 @@ def frozen(tensor: Tensor, like: Tensor) -> Tensor:
     """The tensor detached, without gradient, as a Parameter where `like` is one. Storage is shared."""
     bare = tensor.detach()
     if bare.is_inference():  # cannot be saved for backward
-        bare = bare.clone()
+        with torch.inference_mode(False):
+            bare = bare.clone()
     return nn.Parameter(bare, requires_grad=False) if isinstance(like, nn.Parameter) else bare
 
 
 def tensors(model: nn.Module) -> dict[str, Tensor]:
     """Every parameter and buffer once, by its first name."""
-    named = dict(model.named_parameters())
+    named: dict[str, Tensor] = dict(model.named_parameters())
     named.update(model.named_buffers())
     return named
 
@@ -121,9 +122,9 @@ def _culprit(model: nn.Module) -> str:
 
 def _script_twin(model: torch.jit.ScriptModule, replace: Mapping[str, Tensor]) -> nn.Module:
     """TorchScript copies its own tensors: the one kind of model whose storage is not shared."""
-    copied: nn.Module = copy.deepcopy(model)
-    named = tensors(copied)
-    with torch.no_grad():
+    with torch.no_grad():  # its copies are otherwise part of a graph
+        copied: nn.Module = copy.deepcopy(model)
+        named = tensors(copied)
         for name, tensor in named.items():
             tensor.requires_grad_(False)
             if name in replace:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
+
+from ..checks.chain import DECIDING, METRICS
+from ..checks.interval import estimate, excess
+from ..checks.verdict import WORST_FIRST, judge
+from ..errors import RunError
+from .files import read_job, read_maps, read_rows
+from .folder import read_config
+
+Cell = np.ndarray[Any, Any]
+SHOWN = (*METRICS, "spearman_support")
 
 COLUMNS = ["model", "dataset", "method", "check", "stage", "metric", "image", "seed", "value", "status", "error"]
 """A tidy row. check: a check's name ("cascading"), "null" (original against a random network) or "prior" (two random
@@ -60,3 +72,205 @@ class Results:
     verdicts: pd.DataFrame
     refused: pd.DataFrame
     strips: list[Strip] = field(default_factory=list)
+
+
+def load(folder: Path) -> Results:
+    """Read a finished run and aggregate it.
+
+    Raises:
+        RunError: no run there, or jobs that are not finished.
+    """
+    config = read_config(folder)
+    table = _table(folder, config)
+    cells = Cells(table, config)
+    return Results(
+        folder,
+        config,
+        table,
+        _curves(cells),
+        _floors(cells),
+        _verdicts(cells),
+        pd.DataFrame([(m, "refused", e) for m, e in config["refused"].items()], columns=["method", "status", "error"]),
+        _strips(folder, config),
+    )
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The values of a run as arrays of (networks, images), NaN where there is none."""
+
+    table: pd.DataFrame
+    config: dict[str, Any]
+
+    def of(self, check: str, method: str, metric: str, stage: int | None = None) -> Cell:
+        """``(S, I)``: seeds of one stage; for "null" and "prior" the networks. Empty where nothing was measured."""
+        pivots = self._pivots
+        key = (check, method, metric, 0 if check in ("null", "prior") else stage)
+        return pivots.get(key, np.full((0, 0), np.nan))
+
+    def vanished(self, check: str, method: str, metric: str, stage: int) -> np.ndarray[Any, Any]:
+        return self._gone.get((check, method, metric, stage), np.zeros((0, 0), dtype=bool))
+
+    @cached_property
+    def _pivots(self) -> dict[tuple[Any, ...], Cell]:
+        return _pivoted(self._keyed, "value")
+
+    @cached_property
+    def _gone(self) -> dict[tuple[Any, ...], np.ndarray[Any, Any]]:
+        return _pivoted(self._keyed.assign(gone=self._keyed["status"] == "vanished"), "gone")
+
+    @cached_property
+    def _keyed(self) -> pd.DataFrame:
+        nulls = self.table["check"].isin(["null", "prior"])
+        return self.table.assign(place=self.table["stage"].where(~nulls, 0))
+
+    @property
+    def checks(self) -> list[str]:
+        return list(self.config["checks"])
+
+    @property
+    def methods(self) -> list[str]:
+        return list(self.config["methods"])
+
+    @property
+    def metrics(self) -> list[str]:
+        return [m for m in SHOWN if m in set(self.table["metric"])]
+
+
+def _pivoted(rows: pd.DataFrame, column: str) -> dict[tuple[Any, ...], np.ndarray[Any, Any]]:
+    found = {}
+    for key, group in rows.groupby(["check", "method", "metric", "place"], sort=False):
+        grid = group.pivot(index="seed", columns="image", values=column)
+        found[tuple(key)] = grid.sort_index().sort_index(axis=1).to_numpy()
+    return found
+
+
+def _table(folder: Path, config: dict[str, Any]) -> pd.DataFrame:
+    rows: list[Any] = []
+    missing = 0
+    for key in config["jobs"]:
+        found = read_rows(folder / "jobs" / f"{key}.json")
+        missing += found is None
+        rows += found or []
+    if missing:
+        raise RunError(
+            f"{missing} of {len(config['jobs'])} jobs in {folder} are not finished; run the same command again, it does "
+            "only what is missing"
+        )
+    table = pd.DataFrame(rows, columns=COLUMNS[2:])
+    table.insert(0, "model", config["model"])
+    table.insert(1, "dataset", config["dataset"])
+    return table.astype({"value": float, "stage": int, "image": int, "seed": int})
+
+
+def _curves(cells: Cells) -> pd.DataFrame:
+    rows = []
+    blocks = len(cells.config["blocks"])
+    for check in cells.checks:
+        for method in cells.methods:
+            for metric in cells.metrics:
+                floor = cells.of("null", method, metric)
+                for stage in cells.config["stages"]:
+                    seen = cells.of(check, method, metric, stage)
+                    if not seen.size:
+                        continue
+                    plain, over = estimate(seen), excess(seen, floor)
+                    share = 1 / blocks if check == "independent" else stage / blocks
+                    rows.append(
+                        (check, method, metric, stage, share, plain.mean, plain.lower, plain.upper, plain.share)
+                        + (over.mean, over.lower, over.upper)
+                    )
+    columns = ["check", "method", "metric", "stage", "share", "mean", "lower", "upper", "defined"]
+    return pd.DataFrame(rows, columns=[*columns, "excess", "excess_lower", "excess_upper"])
+
+
+def _floors(cells: Cells) -> pd.DataFrame:
+    rows = []
+    for method in cells.methods:
+        zeros = _mean(cells.of("null", method, "zeros"))
+        for metric in cells.metrics:
+            found = cells.of("null", method, metric)
+            if found.size:
+                floor = estimate(found)
+                prior = _mean(cells.of("prior", method, metric))
+                rows.append((method, metric, floor.mean, floor.lower, floor.upper, prior, zeros))
+    return pd.DataFrame(rows, columns=["method", "metric", "floor", "floor_lower", "floor_upper", "prior", "zeros"])
+
+
+def _verdicts(cells: Cells) -> pd.DataFrame:
+    rows = [_verdict(cells, method) for method in cells.methods]
+    found = pd.DataFrame(rows)
+    rank = {name: place for place, name in enumerate(WORST_FIRST)}
+    return found.sort_values("verdict", key=lambda v: v.map(rank), kind="stable").reset_index(drop=True)
+
+
+def _verdict(cells: Cells, method: str) -> dict[str, Any]:
+    check = next((c for c in cells.checks if c != "independent"), None)
+    gain = estimate(cells.of("faithfulness", method, "gain", 0))
+    faith = {"faithfulness": gain.mean, "faithfulness_lower": gain.lower, "faithfulness_upper": gain.upper}
+    if check is None:
+        reason = "Independent randomisation alone carries no verdict; add the check cascading."
+        return {"method": method, "verdict": "undecided", "reason": reason, **faith}
+    metrics = [m for m in DECIDING if m in cells.config["metrics"]]
+    stages = cells.config["stages"]
+    seen = {m: np.stack([cells.of(check, method, m, s) for s in stages]) for m in metrics}
+    gone = {m: np.stack([cells.vanished(check, method, m, s) for s in stages]) for m in metrics}
+    floor = {m: cells.of("null", method, m) for m in metrics}
+    found = judge(seen, floor, vanished=gone, positions=stages, blocks=len(cells.config["blocks"]))
+    return {
+        "method": method,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "metric": found.metric,
+        "floor": found.floor.mean,
+        "excess": found.excess_half.mean,
+        "excess_last": found.excess_last.mean,
+        "vanished": found.vanished,
+        "undefined": found.undefined,
+        "floor_badly_estimated": found.floor_badly_estimated,
+        **faith,
+    }
+
+
+def _strips(folder: Path, config: dict[str, Any]) -> list[Strip]:
+    names = {key: read_job(folder / "jobs" / f"{key}.json") for key in config["jobs"]}
+    check = config["checks"][0]
+    chains = {k: j for k, j in names.items() if j and j["job"]["kind"] == "chain" and j["job"]["check"] == check}
+    return [
+        strip
+        for i in config["strips"]
+        for j in chains.values()
+        if i in j["job"]["keep"] and j["job"]["seed"] == 0
+        for strip in [_strip(folder, config, j, i, check)]
+    ]
+
+
+def _strip(folder: Path, config: dict[str, Any], job: dict[str, Any], image: int, check: str) -> Strip:
+    held = read_maps(folder / "maps" / job["maps"])
+    places = [0, *config["stages"]]
+    names = ["original", *[f"{s}: {_stage_name(config, check, s)}" for s in config["stages"]]]
+    maps = {}
+    for method in config["methods"]:
+        found = [held.get(f"{method}|{image}|{check}|{p}") for p in places]
+        shape = next((f.shape for f in found if f is not None), None)
+        if shape is not None:
+            maps[method] = np.stack([np.full(shape, np.nan, np.float32) if f is None else f.numpy() for f in found])
+    with Image.open(folder / "photos" / f"{image}.png") as file:
+        picture = np.asarray(file.convert("RGB"))
+    return Strip(image, _title(config, image), picture, names, maps)
+
+
+def _stage_name(config: dict[str, Any], check: str, stage: int) -> str:
+    blocks = [b["name"] for b in config["blocks"]]
+    return str(blocks[stage - 1] if check == "reverse" else blocks[-stage])
+
+
+def _title(config: dict[str, Any], image: int) -> str:
+    row = config["images"][image]
+    what = row.get("predicted_name", row.get("predicted"))
+    chance = f" {row['probability']:.2f}" if "probability" in row else ""
+    return f"{row['name']}: {what}{chance}"
+
+
+def _mean(cells: Cell) -> float:
+    return float(np.nanmean(cells)) if np.isfinite(cells).any() else float("nan")

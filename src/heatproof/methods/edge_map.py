@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from ..engine.call import check_image, without_model
-from ..engine.passes import check_inputs
 from ..score import logit
 from ..types import Score, method
 
@@ -24,9 +23,10 @@ def edge_map(model: nn.Module, inputs: Tensor, target: Any = None, *, score: Sco
         Input units per pixel, not negative; border pixels are repeated outwards.
     """
     del score
-    check_inputs(nn.Identity(), inputs)
     check_image(inputs, "edge_map")
     grey = pad(inputs.detach().mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
-    sobel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=grey.dtype, device=grey.device) / 8
+    sobel = (
+        torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=grey.dtype, device=grey.device) / 8
+    )
     slopes = conv2d(grey, torch.stack([sobel, sobel.T])[:, None])
     return without_model(model, inputs, target, slopes.square().sum(1, keepdim=True).sqrt())

@@ -47,7 +47,9 @@ def gradcam(
     tap = run.tap(place)
     value = tap.value.movedim(tap.channel, 1)
     if value.dim() != 4:
-        raise NotApplicable(f"layer={tap.name!r} gives {tuple(tap.value.shape)}; gradcam needs channels, height and width")
+        raise NotApplicable(
+            f"layer={tap.name!r} gives {tuple(tap.value.shape)}; gradcam needs channels, height and width"
+        )
     grad = grad.movedim(tap.channel - tap.value.dim(), -3)
     alpha = grad.mean((-2, -1), keepdim=True)  # eq. 1
     cam = (alpha * value).sum(-3, keepdim=True).relu()  # eq. 2

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..engine.passes import INPUT, forward, own, predict
+from ..engine.guard import fixed_batch
+from ..engine.passes import INPUT, check_inputs, forward, own, predict
 from ..errors import InputError
 from ..score import logit
 from ..types import Score, method
@@ -16,7 +17,7 @@ ROWS = 32
 """Samples in one pass by default, so that memory does not grow with the number of steps."""
 
 
-@method(source="arXiv:1703.01365, equation 3", linear_in_target=True, complete=True)
+@method(source="arXiv:1703.01365, equation 3", linear_in_target=True, complete=True, effort="steps")
 def integrated_gradients(
     model: nn.Module,
     inputs: Tensor,
@@ -54,20 +55,22 @@ def integrated_gradients(
     """
     alphas, weights = path(rule, steps)
     private = own(model)
+    check_inputs(private, inputs)
     if target is None:
         target = predict(private, inputs, score)
     target = torch.as_tensor(target)
     x = inputs.detach()
     start = _baseline(baseline, x)
     difference = x - start
-    group = max(1, batch_size // len(x))
+    group = 1 if fixed_batch(private) else max(1, batch_size // len(x))
     total: Tensor | float = 0.0
     for first in range(0, steps, group):
         part = alphas[first : first + group]
         points = torch.cat([start + a * difference for a in part])
         run = forward(private, points, score)
         rows = run.target(score, target.repeat(*[1] * (target.dim() - 1), len(part)))
-        grads = run.gradients(score, rows, INPUT)[0].unflatten(target.dim() - 1, (len(part), len(x)))
+        grads = run.gradients(score, rows, INPUT)[0]
+        grads = grads.reshape(*target.shape[:-1], len(part), *x.shape)
         for w, g in zip(weights[first : first + group], grads.unbind(target.dim() - 1), strict=True):
             total = total + w * g  # eq. 3, in the fixed order of the steps
     return difference * total

@@ -1,0 +1,247 @@
+"""What one job of an audit computes: one shard of images under the original network and under all variants of it.
+
+A chain explains the original once and compares every stage with it; the null networks of a shard are one chain too. All
+methods share the passes of a variant. Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ..engine.call import attribute
+from ..engine.chunks import generator, padded
+from ..engine.passes import output, own, shared_passes
+from ..errors import HeatproofError, ModelError
+from ..score import predicted
+from ..similarity.hog import hog_similarity
+from ..similarity.spearman import spearman, support_spearman, zero_share
+from ..similarity.ssim import ssim
+from ..types import Explain, Score, spec_of
+from .blocks import Block
+from .randomize import randomize
+
+METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "spearman": spearman,
+    "spearman_abs": partial(spearman, absolute=True),
+    "ssim": ssim,
+    "hog": hog_similarity,
+}
+DECIDING = ("spearman", "spearman_abs")
+MANY_ZEROS = 0.2
+"""Share of pixels that are zero in both maps above which absolute Spearman is joined by its support-only form."""
+NULL_SEEDS = 1_000_000
+"""Null networks take their seeds from here on, the cascade from 0: the two never meet."""
+
+Row = tuple[str, str, int, str, int, int, float, str, str]
+"""(method, check, stage, metric, image, seed, value, status, error), `results.COLUMNS` less model and dataset."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited: a private model, its images and targets, and how it is randomised."""
+
+    model: nn.Module
+    images: Tensor
+    targets: Tensor
+    methods: Mapping[str, Explain]
+    metrics: tuple[str, ...]
+    score: Score
+    blocks: tuple[Block, ...]
+    calibration: Tensor
+    factory: Callable[[], nn.Module] | None = None
+    init: str | Mapping[str, Tensor] = "original"
+    std: float = 0.01
+    batch_norm: str = "reestimate"
+    classes: str = "fixed"
+    chunk: int = 8
+    seed: int = 0
+
+
+@dataclass
+class Record:
+    """Rows of a job, and the raw maps that it keeps under "method|image|check|stage"."""
+
+    rows: list[Row] = field(default_factory=list)
+    maps: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of one variant: by method, or the error that a method raised."""
+
+    maps: dict[str, Tensor]
+    errors: dict[str, str]
+
+
+def chain(
+    subject: Subject, shard: list[int], check: str, seed: int, stages: tuple[int, ...], keep: frozenset[int]
+) -> Record:
+    """Similarity of every map under every stage of one randomisation to the original's.
+
+    Args:
+        shard: places of the images in the data set.
+        check: the order of `randomize`.
+        stages: positions to measure, 1 to the number of blocks.
+        keep: images whose maps are kept for the film strip.
+    """
+    record = Record()
+    original = explain_all(subject, subject.model, shard, "original")
+    _keep_maps(record, original, shard, keep, check, 0)
+    variants = randomize(
+        subject.model,
+        check,
+        subject.init,
+        std=subject.std,
+        blocks=subject.blocks,
+        batch_norm=subject.batch_norm,
+        calibration=subject.calibration,
+        seed=subject.seed * 1000 + seed,
+        factory=subject.factory,
+        keep=stages,
+    )
+    for position, stage in zip(stages, variants, strict=True):
+        maps = explain_all(subject, stage.model, shard, f"{check}/{seed}/{position}", record, check, position, seed)
+        record.rows += compare(subject, original, maps, shard, check, position, seed)
+        _keep_maps(record, maps, shard, keep, check, position)
+    return record
+
+
+def null_chain(subject: Subject, shard: list[int], networks: int, keep: frozenset[int]) -> Record:
+    """The floor (original against random networks, check "null") and the architecture prior (random against random)."""
+    record = Record()
+    original = explain_all(subject, subject.model, shard, "original")
+    _keep_maps(record, original, shard, keep, "null", 0)
+    first = before = None
+    for number in range(1, networks + 1):
+        stage = next(
+            randomize(
+                subject.model,
+                "full",
+                subject.init,
+                std=subject.std,
+                blocks=subject.blocks,
+                batch_norm=subject.batch_norm,
+                calibration=subject.calibration,
+                seed=NULL_SEEDS + subject.seed * 1000 + number,
+                factory=subject.factory,
+            )
+        )
+        maps = explain_all(subject, stage.model, shard, f"null/{number}", record, "null", number, number)
+        record.rows += compare(subject, original, maps, shard, "null", number, number)
+        if before is not None:
+            record.rows += compare(subject, before, maps, shard, "prior", number - 1, number - 1)
+        first, before = first or maps, maps
+    if networks > 2 and first is not None and before is not None:
+        record.rows += compare(subject, before, first, shard, "prior", networks, networks)
+    return record
+
+
+def explain_all(
+    subject: Subject,
+    model: nn.Module,
+    shard: list[int],
+    variant: str,
+    record: Record | None = None,
+    check: str = "",
+    stage: int = 0,
+    seed: int = 0,
+) -> Maps:
+    """The maps of all methods under one variant of the model, from shared passes, in one chunk of fixed size.
+
+    A method that raises is a row with its error, never a silent gap. With `record`, whether each image's predicted class
+    changed is noted as the metric "class_changed".
+    """
+    private = own(model)
+    index = padded(torch.tensor(shard), subject.chunk)
+    x = subject.images[index.to(subject.images.device)]
+    target = subject.targets[index.to(subject.targets.device)].to(x.device)
+    maps: dict[str, Tensor] = {}
+    errors: dict[str, str] = {}
+    try:
+        now = _classes_now(private, x, subject.score, variant)
+    except ModelError as error:
+        return Maps({}, dict.fromkeys(subject.methods, str(error)))
+    if record is not None:
+        changed = (now != target)[: len(shard)].tolist()
+        record.rows += [
+            ("(model)", check, stage, "class_changed", i, seed, float(c), "ok", "")
+            for i, c in zip(shard, changed, strict=True)
+        ]
+    target = now if subject.classes == "predicted" and variant != "original" else target
+    with shared_passes(_needs(subject.methods)):
+        for name, explain in subject.methods.items():
+            try:
+                found = _one(explain, private, x, target, index, subject, variant)
+                maps[name] = found[: len(shard)].detach()
+            except (MemoryError, torch.OutOfMemoryError):
+                raise  # the job is not finished: it is for the caller to make room
+            except Exception as error:  # a method of the user's may raise anything; it becomes a row
+                errors[name] = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
+    return Maps(maps, errors)
+
+
+def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, stage: int, seed: int) -> Iterator[Row]:
+    """Rows of the similarity of two variants' maps, every method and metric."""
+    for name in subject.methods:
+        error = a.errors.get(name) or b.errors.get(name)
+        if error:
+            yield from ((name, check, stage, m, i, seed, float("nan"), "failed", error) for m in subject.metrics for i in shard)
+            continue
+        left, right = a.maps[name], b.maps[name]
+        constant = constant_maps(left).tolist()
+        for metric, values in _values(subject.metrics, left, right):
+            for i, value, flat in zip(shard, values.tolist(), constant, strict=True):
+                status = "ok" if value == value else ("undefined" if flat else "vanished")
+                yield (name, check, stage, metric, i, seed, value, status, "")
+
+
+def constant_maps(maps: Tensor) -> Tensor:
+    """Which maps carry no order of pixels: the same value everywhere, or not finite. ``(B, C, H, W) -> (B,)`` bool."""
+    flat = maps.flatten(2)
+    pixels = torch.stack([flat.sum(1), flat.abs().sum(1)])
+    return ((pixels.amax(-1) == pixels.amin(-1)) | ~pixels.isfinite().all(-1)).any(0)
+
+
+def _values(metrics: tuple[str, ...], a: Tensor, b: Tensor) -> Iterator[tuple[str, Tensor]]:
+    for metric in metrics:
+        yield metric, METRICS[metric](a, b)
+    if "spearman_abs" in metrics:
+        zeros = zero_share(a, b)
+        yield "zeros", zeros
+        if float(zeros.nan_to_num().mean()) > MANY_ZEROS:
+            yield "spearman_support", support_spearman(a, b)
+
+
+def _one(
+    explain: Explain, private: nn.Module, x: Tensor, target: Tensor, index: Tensor, subject: Subject, variant: str
+) -> Tensor:
+    spec = spec_of(explain)
+    own_noise = spec is not None and spec.control_noise and variant != "original"
+    seed = generator(subject.seed, variant).initial_seed() if own_noise else subject.seed
+    return attribute(explain, private, x, target, score=subject.score, seed=seed, index=index)
+
+
+def _needs(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
+    specs = [spec_of(explain) for explain in methods.values()]
+    return {need for spec in specs if spec for need in spec.needs}
+
+
+def _classes_now(private: nn.Module, x: Tensor, score: Score, variant: str) -> Tensor:
+    out = output(private, x, score)
+    if variant != "original" and isinstance(out, Tensor) and out.dim() == 2 and out.shape[1] > 1:
+        flat = out - out.mean(1, keepdim=True)
+        if not flat.any():
+            raise ModelError(f"the logits of variant {variant} are all equal: nothing is left to explain")
+    return predicted(out, score) if isinstance(out, Tensor) else torch.zeros(len(x), dtype=torch.int64, device=x.device)
+
+
+def _keep_maps(record: Record, maps: Maps, shard: list[int], keep: frozenset[int], check: str, stage: int) -> None:
+    for name, stack in maps.maps.items():
+        for place, i in enumerate(shard):
+            if i in keep:
+                record.maps[f"{name}|{i}|{check}|{stage}"] = stack[place].float().cpu().contiguous()

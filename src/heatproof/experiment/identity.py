@@ -1,0 +1,82 @@
+"""What a result depends on, as hashes: weights, pixels, code. A job whose dependencies differ has another key."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+import uuid
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .._version import __version__
+from ..combine import Composed
+from ..engine.twin import tensors
+from ..types import Explain, spec_of
+
+
+def tensor_hash(*stack: Tensor) -> str:
+    """SHA-256 of the values, shapes and dtypes."""
+    digest = hashlib.sha256()
+    for tensor in stack:
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
+        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+    return digest.hexdigest()
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 over all parameters and buffers, with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors(model).items():
+        digest.update(name.encode())
+        digest.update(tensor_hash(tensor).encode())
+    return digest.hexdigest()
+
+
+def model_fingerprint(model: nn.Module) -> str:
+    """Hash of the architecture: module classes with their settings and the source of their forward, or the graph."""
+    digest = hashlib.sha256()
+    graph = getattr(model, "graph", None)
+    if graph is not None:
+        digest.update(str(graph).encode())
+    for path, module in model.named_modules():
+        digest.update(f"{path}:{type(module).__qualname__}:{module.extra_repr()}".encode())
+        digest.update(source_of(type(module).forward).encode())
+    return digest.hexdigest()
+
+
+def method_identity(explain: Explain) -> str | None:
+    """What identifies a method's result: text and source; None where neither can be had, so that it is never resumed."""
+    if isinstance(explain, Composed):
+        parts = [method_identity(part) for part in explain.parts]
+        return None if None in parts else f"{explain!r}({parts})"
+    source = source_of(explain)
+    if not source and spec_of(explain) is None:
+        return None
+    if getattr(explain, "__closure__", None):  # what it closes over is not in its text
+        return None
+    return hashlib.sha256(f"{getattr(explain, '__qualname__', '')}:{source}".encode()).hexdigest()
+
+
+def source_of(function: Any) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
+
+
+def nonce() -> str:
+    return uuid.uuid4().hex
+
+
+def versions() -> dict[str, str]:
+    return {
+        "heatproof": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

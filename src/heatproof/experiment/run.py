@@ -1,0 +1,77 @@
+"""Running jobs in this process. Files are the result: a job whose files are whole is never run again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..checks.chain import Row
+from .files import read_rows, write_maps, write_rows
+from .jobs import Job
+
+
+class Produced(Protocol):
+    """What a job gives: tidy rows, and raw maps by name."""
+
+    rows: list[Row]
+    maps: dict[str, Tensor]
+
+
+Progress = Callable[[int, int, float], None]
+"""Called as (jobs done, jobs in all, seconds spent on jobs of this run)."""
+
+
+def run_jobs(
+    keyed: Iterable[tuple[str, Job]],
+    work: Callable[[Job], Produced],
+    folder: Path,
+    threads: int,
+    progress: Progress | None = None,
+) -> int:
+    """Run every job that is not finished; the number of jobs that ran."""
+    todo = list(keyed)
+    ran = 0
+    spent = 0.0
+    for done, (key, job) in enumerate(todo):
+        if progress:
+            progress(done, len(todo), spent)
+        if not finished(folder, key):
+            start = time.monotonic()
+            run_job(key, job, work, folder, threads)
+            spent += time.monotonic() - start
+            ran += 1
+    if progress:
+        progress(len(todo), len(todo), spent)
+    return ran
+
+
+def run_job(key: str, job: Job, work: Callable[[Job], Produced], folder: Path, threads: int) -> Path:
+    """Run one job and leave its files; the file of rows is last, so that it says that all is there."""
+    with thread_count(threads):
+        produced = work(job)
+    maps = folder / "maps" / f"{key}.safetensors"
+    if produced.maps:
+        write_maps(maps, produced.maps)
+    extra = {"job": {"kind": job.kind, **dict(job.params)}, "maps": maps.name if produced.maps else None}
+    return write_rows(folder / "jobs" / f"{key}.json", key, [list(row) for row in produced.rows], extra)
+
+
+def finished(folder: Path, key: str) -> bool:
+    return read_rows(folder / "jobs" / f"{key}.json") is not None
+
+
+@contextmanager
+def thread_count(threads: int) -> Iterator[None]:
+    """BLAS rounds by the number of threads: a job fixes it, and gives it back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

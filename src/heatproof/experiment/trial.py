@@ -1,0 +1,126 @@
+"""Before an audit: every method is tried on one image, and its cost is counted and measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from ..checks.chain import METRICS, Subject, explain_all
+from ..combine import effort_of, with_effort
+from ..engine.call import attribute
+from ..engine.chunks import generator, padded
+from ..engine.passes import counted_rows
+from ..errors import HeatproofError, InputError
+from ..faithfulness.quick import FRACTIONS, ORDERS
+from ..methods.gradient import gradient
+from ..types import Explain, name_of
+from .budget import Choice, Costs
+from .cost import count
+
+METRIC_SECONDS_PER_PIXEL = 6e-7
+"""All four metrics on one pair of maps, a pixel; for the counted cost."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Methods that run, those that do not with the reason, and rows a map: fixed ones, and by unit of effort."""
+
+    usable: dict[str, Explain]
+    refused: dict[str, str]
+    fixed_rows: float
+    effort_rows: dict[str, tuple[int, float]]
+
+
+def try_methods(subject: Subject) -> Trial:
+    """Every method on the first image; those with an effort option at two units of it.
+
+    Raises:
+        InputError: where no method runs.
+    """
+    refused: dict[str, str] = {}
+    effort: dict[str, tuple[int, float]] = {}
+    fixed = 0.0
+    for name, explain in subject.methods.items():
+        units, explicit = effort_of(explain)
+        error, rows = _try(subject, with_effort(explain, 2) if units else explain)
+        if error:
+            refused[name] = error
+        elif units and explicit:
+            fixed += rows / 2 * units
+        elif units:
+            effort[name] = (units, rows / 2)
+    usable = {n: e for n, e in subject.methods.items() if n not in refused}
+    if not usable:
+        raise InputError(f"no method can run on this model; the first says: {next(iter(refused.values()))}")
+    plain = {n: e for n, e in usable.items() if not effort_of(e)[0]}
+    with counted_rows() as shared:
+        explain_all(replace(subject, methods=plain, chunk=1), subject.model, [0], "original")
+    return Trial(usable, refused, fixed + shared[0], effort)
+
+
+def _try(subject: Subject, explain: Explain) -> tuple[str, int]:
+    """The error of a method, "" where it runs, and the rows it took."""
+    with counted_rows() as rows:
+        try:
+            attribute(explain, subject.model, subject.images[:1], subject.targets[:1], score=subject.score)
+        except HeatproofError as error:
+            return str(error), 0
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a callable of the user's may raise anything; it is refused by name
+            return f"{type(error).__name__}: {error}", 0
+    return "", rows[0]
+
+
+def counted_costs(subject: Subject, trial: Trial, checks: int, nulls: int, faithfulness: bool) -> Costs:
+    """Costs from counted work alone: the same on every run."""
+    x = padded(subject.images[:1], subject.chunk)
+    row = count(subject.model, x).seconds(x.device.type) / subject.chunk
+    pixels = subject.images[0, 0].numel()
+    return Costs(
+        row=row,
+        fixed_rows=trial.fixed_rows,
+        effort_rows=trial.effort_rows,
+        metrics=len(trial.usable) * pixels * METRIC_SECONDS_PER_PIXEL * len(subject.metrics) / 4,
+        calibration_rows=len(subject.calibration),
+        chunk=subject.chunk,
+        nulls=nulls,
+        checks=checks,
+        faithfulness_rows=len(FRACTIONS) * (len(trial.usable) + ORDERS) if faithfulness else 0,
+    )
+
+
+def measured_costs(subject: Subject, counted: Costs) -> Costs:
+    """The same with seconds as this machine takes them, for the minutes that the plan prints."""
+    x, target = (padded(t[:1], subject.chunk) for t in (subject.images, subject.targets))
+    row = _fastest(lambda: gradient(subject.model, x, target, score=subject.score)) / subject.chunk
+    a, b = (torch.randn(x.shape, generator=generator("trial", i)).to(x.device) for i in range(2))
+    compared = _fastest(lambda: [METRICS[m](a, b) for m in subject.metrics]) / subject.chunk
+    return replace(counted, row=row, metrics=compared * len(subject.methods))
+
+
+def _fastest(call: object) -> float:
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        call()  # type: ignore[operator]
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def reduced(subject: Subject, chosen: Choice) -> Subject:
+    """The subject with the images and the effort that were chosen; methods go by their new names."""
+    methods: dict[str, Explain] = {}
+    for name, explain in subject.methods.items():
+        units, explicit = effort_of(explain)
+        if units and not explicit and chosen.effort is not None and chosen.effort < units:
+            less = with_effort(explain, chosen.effort)
+            methods[name_of(less) if name == name_of(explain) else name] = less
+        else:
+            methods[name] = explain
+    images, targets = subject.images[: chosen.images], subject.targets[: chosen.images]
+    return replace(subject, methods=methods, images=images, targets=targets)

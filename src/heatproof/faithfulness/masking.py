@@ -1,0 +1,84 @@
+"""Removing pixels by rank: exact counts, seeded ties (semantics.md, 3.S2.16 and 3.S3.18 to 19)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..engine.chunks import generator
+from ..errors import InputError
+
+
+def mask_pixels(
+    images: Tensor,
+    maps: Tensor,
+    fraction: float,
+    which: str = "most",
+    rank: str = "abs",
+    fill: float | Tensor = 0.0,
+    seed: int = 0,
+) -> Tensor:
+    """The images with the most or least salient pixels replaced. ``(B, C, H, W), (B, C or 1, H, W) -> (B, C, H, W)``.
+
+    Exactly ``round(fraction * H * W)`` pixels of each image are replaced for "most", and ``N - round((1 - fraction) N)``
+    for "least", so that least at 1 - p and most at p are complementary. Ties are broken by one seeded order, reversed
+    between the two. Source: FullGrad paper, section 5.1; deviation: exact counts under ties.
+
+    Args:
+        images: in the model's units.
+        fraction: share of pixels to replace, 0 to 1.
+        rank: "abs" ranks by sum_c |m|, "signed" by sum_c m.
+        fill: a number, a ``(C,)`` tensor, or a stack of images, in the model's units (black in pixel space is
+            ``(0 - mean) / std``).
+        seed: of the order of ties.
+
+    Raises:
+        InputError: shapes that do not fit, a fraction outside [0, 1], NaN in the maps.
+
+    Example:
+        >>> maps = torch.tensor([[[[1.0, 4.0], [3.0, 2.0]]]])
+        >>> mask_pixels(torch.ones(1, 1, 2, 2), maps, 0.5)
+        tensor([[[[1., 0.],
+                  [0., 1.]]]])
+    """
+    removed = removed_pixels(images, maps, fraction, which, rank, seed)
+    return torch.where(removed, _fill(fill, images), images)
+
+
+def removed_pixels(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str, seed: int) -> Tensor:
+    """Which pixels `mask_pixels` replaces: bool ``(B, 1, H, W)``."""
+    _check(images, maps, fraction, which, rank)
+    values = (maps.abs() if rank == "abs" else maps).sum(1).flatten(1)
+    total = values.shape[1]
+    ties = torch.randperm(total, generator=generator("ties", seed)).to(values.device)
+    order = ties[values[:, ties].argsort(1, descending=True, stable=True)]  # most salient first, ties in seeded order
+    count = round(fraction * total) if which == "most" else total - round((1 - fraction) * total)
+    chosen = order[:, :count] if which == "most" else order[:, total - count :]
+    removed = torch.zeros_like(values, dtype=torch.bool).scatter_(1, chosen, True)
+    return removed.reshape(len(images), 1, *images.shape[2:])
+
+
+def _fill(fill: float | Tensor, images: Tensor) -> Tensor:
+    value = torch.as_tensor(fill, dtype=images.dtype, device=images.device)
+    if value.dim() == 1 and len(value) == images.shape[1]:
+        value = value[:, None, None]
+    if value.dim() not in (0, 3, 4) or (value.dim() == 4 and value.shape != images.shape):
+        raise InputError(
+            f"fill has shape {tuple(value.shape)}; expected a number, ({images.shape[1]},), or {tuple(images.shape)}"
+        )
+    return value
+
+
+def _check(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str) -> None:
+    if images.dim() != 4 or maps.dim() != 4 or len(maps) != len(images) or maps.shape[2:] != images.shape[2:]:
+        raise InputError(
+            f"mask_pixels got images {tuple(images.shape)} and maps {tuple(maps.shape)}; expected (B, C, H, W) and maps of "
+            "the same B, H and W"
+        )
+    if not 0 <= fraction <= 1 or which not in ("most", "least") or rank not in ("abs", "signed"):
+        raise InputError(
+            f"mask_pixels(fraction={fraction}, which={which!r}, rank={rank!r}); expected a fraction in [0, 1], which 'most' "
+            "or 'least', rank 'abs' or 'signed'"
+        )
+    if maps.isnan().any():
+        raise InputError("mask_pixels: the maps hold NaN, which has no rank")
