@@ -1,6 +1,10 @@
 """Saliency maps for PyTorch image classifiers, put to the test."""
 
 from ._version import __version__ as __version__
+from .audit import Audit as Audit
+from .audit import audit as audit
+from .checks.randomize import Stage as Stage
+from .checks.randomize import randomize as randomize
 from .combine import smooth as smooth
 from .errors import EscapedOp as EscapedOp
 from .errors import HeatproofError as HeatproofError
@@ -9,6 +13,7 @@ from .errors import ModelError as ModelError
 from .errors import NotApplicable as NotApplicable
 from .errors import RunError as RunError
 from .errors import WeightsError as WeightsError
+from .faithfulness.masking import mask_pixels as mask_pixels
 from .methods.edge_map import edge_map as edge_map
 from .methods.gradcam import gradcam as gradcam
 from .methods.gradient import gradient as gradient
@@ -26,6 +31,9 @@ from .score import margin as margin
 from .score import probability as probability
 from .score import single_logit as single_logit
 from .score import value as value
+from .similarity.hog import hog_similarity as hog_similarity
+from .similarity.spearman import spearman as spearman
+from .similarity.ssim import ssim as ssim
 from .types import METHODS as METHODS
 from .types import Spec as Spec
 from .types import method as method

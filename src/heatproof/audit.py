@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .checks.blocks import Block, blocks_of
+from .checks.blocks import Block
 from .checks.chain import DECIDING, METRICS, Record, Subject, chain, null_chain
-from .checks.verdict import THRESHOLDS
+from .checks.randomize import blocks_of
+from .checks.reasons import THRESHOLDS
 from .engine.chunks import chunk_slices, padded
 from .engine.passes import check_inputs, output, own
 from .errors import InputError
@@ -378,8 +379,8 @@ def _depends(subject: Subject, config: Mapping[str, Any], j: Job, positions: tup
     """All that the result of a job depends on, besides the job itself."""
     shard = list(j["shard"])
     keys = (
-        "versions weights_sha256 calibration_sha256 fingerprint blocks init std factory batch_norm classes method_identities "
-        "metrics score device dtype threads chunk seed"
+        "versions weights_sha256 calibration_sha256 fingerprint blocks init std factory batch_norm classes "
+        "method_identities metrics score device dtype threads chunk seed"
     ).split()
     pixels = tensor_hash(subject.images[shard], subject.targets[shard])
     extra = {"stages": positions} if j.kind == "chain" else {}

@@ -178,7 +178,9 @@ def _smooth(
 
 def _smooth_spec(part: Spec | None) -> Spec:
     known = part or Spec()
-    return replace(known, source="arXiv:1706.03825", complete=False, noise=True, control_noise=False, effort="n", needs=frozenset())
+    return replace(
+        known, source="arXiv:1706.03825", complete=False, noise=True, control_noise=False, effort="n", needs=frozenset()
+    )
 
 
 def _configured(explain: Explain, model: nn.Module, inputs: Tensor, target: Any = None, /, **options: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Methods by text: ``gradcam``, ``rectgrad(q=90, prr=True)``, ``smooth(guided_backprop, n=10)``, ``package.module:function``."""
+"""Methods by text: ``gradcam``, ``rectgrad(q=90)``, ``smooth(guided_backprop, n=10)``, ``package.module:function``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def _built(tree: ast.expr, text: str) -> Explain:
             return compose(tree.func.id, *[_built(part, text) for part in tree.args], **options)
         if not tree.args:
             return configure(_named(tree.func.id), **options)
-    raise InputError(f"method {text!r} cannot be read; write name, name(option=value) or combinator(name, option=value)")
+    raise InputError(
+        f"method {text!r} cannot be read; write name, name(option=value) or combinator(name, option=value)"
+    )
 
 
 def _options(call: str, text: str) -> dict[str, Any]:

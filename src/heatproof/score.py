@@ -100,13 +100,15 @@ def check_output(out: Any, score: Score, batch: int) -> None:
 
 def predicted(out: Any, score: Score) -> Tensor:
     """The class a map explains when none is given: int64 ``(B,)``."""
+    if not isinstance(out, Tensor):
+        raise InputError(f"target=None needs a tensor of outputs, got a {type(out).__name__}; give target=, int64 (B,)")
     if score is single_logit:
         return (out.reshape(len(out)) > 0).long()
     if score is value:
         return torch.zeros(len(out), dtype=torch.int64, device=out.device)
-    if isinstance(out, Tensor) and out.dim() == 2:
+    if out.dim() == 2:
         return out.argmax(1)
-    shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+    shape = tuple(out.shape)
     raise InputError(
         f"target=None needs an output of (B, classes) to pick the predicted class from, got {shape}; "
         "give target=, int64 of shape (B,)"
@@ -116,7 +118,10 @@ def predicted(out: Any, score: Score) -> Tensor:
 def check_target(target: Any, batch: int, device: torch.device, limit: int | None) -> Tensor:
     """The target as int64 ``(B,)`` or ``(K, B)`` on the inputs' device, or `InputError`."""
     if not isinstance(target, Tensor):
-        target = torch.as_tensor(target)
+        try:
+            target = torch.as_tensor(target)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"target={target!r} is no tensor of classes: {error}") from None
     if target.dtype != torch.int64 or target.dim() not in (1, 2) or target.shape[-1] != batch or target.numel() == 0:
         raise InputError(
             f"target has dtype {target.dtype} and shape {tuple(target.shape)}; expected int64 ({batch},), one class for "
@@ -125,8 +130,9 @@ def check_target(target: Any, batch: int, device: torch.device, limit: int | Non
     if limit is not None and (target.min() < 0 or target.max() >= limit):
         bad = target[(target < 0) | (target >= limit)][0].item()
         raise InputError(f"target {bad} is out of range: the model has {limit} classes, 0 to {limit - 1}")
-    return target.to(device)
+    found: Tensor = target.to(device)
+    return found
 
 
 def _name(score: Score) -> str:
-    return getattr(score, "__name__", repr(score))
+    return str(getattr(score, "__name__", repr(score)))

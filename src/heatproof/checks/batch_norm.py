@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.interpose import Call, Interpose
+from ..engine.passes import call_model
 from ..engine.twin import tensors
 from ..errors import InputError, ModelError
 
@@ -59,7 +60,7 @@ def reestimate(stage: nn.Module, names: set[str], calibration: Tensor) -> None:
     """
     watch = Reestimate({id(t): n for n, t in tensors(stage).items() if n in names})
     with Interpose(observers=[watch]):
-        stage(calibration.detach().clone())
+        call_model(stage, calibration.detach().clone())
     if left := sorted(names - watch.done):
         raise ModelError(
             f"batch_norm='reestimate' did not see {left[0]!r} (and {len(left) - 1} more) run; use batch_norm='keep' or "

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..engine.guard import fixed_batch
 from ..engine.interpose import Call, Interpose
-from ..engine.passes import own
+from ..engine.passes import call_model, own
 from ..engine.twin import tensors
 from ..errors import InputError
 
@@ -65,7 +66,7 @@ def order_of_use(model: nn.Module, calibration: Tensor | None) -> Order:
         return Order(names, ())
     watch = FirstUse(private)
     with Interpose(observers=[watch]):
-        private(calibration[:1].detach().clone())
+        call_model(private, calibration[: fixed_batch(private) or 1].detach().clone())
     return Order(tuple(watch.seen), tuple(n for n in names if n not in watch.seen))
 
 

@@ -190,7 +190,9 @@ def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, st
     for name in subject.methods:
         error = a.errors.get(name) or b.errors.get(name)
         if error:
-            yield from ((name, check, stage, m, i, seed, float("nan"), "failed", error) for m in subject.metrics for i in shard)
+            yield from (
+                (name, check, stage, m, i, seed, float("nan"), "failed", error) for m in subject.metrics for i in shard
+            )
             continue
         left, right = a.maps[name], b.maps[name]
         constant = constant_maps(left).tolist()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -105,6 +106,8 @@ class Interpose(TorchFunctionMode):
     def follow(self, private: nn.Module) -> None:
         """Keep track of the module that runs, by hooks on a twin of our own."""
         for path, module in private.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):  # takes no hooks; its calls are out of sight anyway
+                continue
             module.register_forward_pre_hook(lambda _m, _a, path=path: self.path.append(path))
             module.register_forward_hook(lambda _m, _a, _o: self._leave(), always_call=True)
 

@@ -162,9 +162,9 @@ def _run(
         if observers or rules:
             mode.follow(private)
             with mode:
-                out = _call(private, leaf.clone())
+                out = call_model(private, leaf.clone())
         else:
-            out = _call(private, leaf.clone())
+            out = call_model(private, leaf.clone())
     check_output(out, score, len(inputs))
     _check_differentiable(out)
     if rules and taint is not None:
@@ -201,7 +201,7 @@ def output(model: nn.Module, inputs: Tensor, score: Score) -> Any:
     """What the model returns for the inputs, checked against the score; no gradient is kept."""
     private = own(model)
     check_inputs(private, inputs)
-    out = _call(private, inputs.detach().clone())
+    out = call_model(private, inputs.detach().clone())
     check_output(out, score, len(inputs))
     return out
 
@@ -224,7 +224,8 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
         )
 
 
-def _call(private: nn.Module, x: Tensor) -> Any:
+def call_model(private: nn.Module, x: Tensor) -> Any:
+    """One forward; what the model raises becomes a `ModelError` that says what it was given."""
     if (meter := _METER.get()) is not None:
         meter[0] += len(x)
     try:

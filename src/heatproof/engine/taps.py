@@ -113,6 +113,8 @@ class LayerTap:
                     else f"; it has for example {[p for p in modules if p][-3:]}"
                 )
             )
+        if isinstance(modules[self.path], torch.jit.ScriptModule):
+            raise NotApplicable(f"layer={self.path!r} is TorchScript, whose layers cannot be read; give the eager model")
         modules[self.path].register_forward_hook(self._hook)
 
     def tap(self) -> Tap:

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ..engine.interpose import tensors_in
+from ..engine.passes import call_model
 
 FLOPS_PER_SECOND = {"cpu": 40e9, "cuda": 20e12}
 """A forward and backward is about three forwards; per thread pair on a CPU, for the whole device on a GPU."""
@@ -34,12 +35,14 @@ class Work:
     def seconds(self, device: str) -> float:
         """Forward and backward together."""
         kind = "cpu" if device not in FLOPS_PER_SECOND else device
-        return 3 * (self.flops / FLOPS_PER_SECOND[kind] + self.bytes / BYTES_PER_SECOND[kind] + self.calls * OVERHEAD[kind])
+        return 3 * (
+            self.flops / FLOPS_PER_SECOND[kind] + self.bytes / BYTES_PER_SECOND[kind] + self.calls * OVERHEAD[kind]
+        )
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.work = Work()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -55,6 +58,7 @@ class _Counter(TorchDispatchMode):
 @torch.no_grad()
 def count(private: nn.Module, inputs: Tensor) -> Work:
     """Counted work of one forward on a batch."""
-    with _Counter() as counter:
-        private(inputs.detach().clone())
+    counter = _Counter()
+    with counter:
+        call_model(private, inputs.detach().clone())
     return counter.work

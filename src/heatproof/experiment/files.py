@@ -91,5 +91,8 @@ def read_job(path: Path) -> dict[str, Any] | None:
 
 def _disk_message(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full, {path} could not be written; free some space, finished jobs stay and the same command resumes"
+        return (
+            f"the disk is full, {path} could not be written; free some space, finished jobs stay and the same command "
+            "resumes"
+        )
     return f"{path} could not be written: {error.strerror or error}; choose another folder with out= (--out)"

@@ -28,7 +28,9 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
         differs = _differences(read_config(folder), config)
         if differs:
             what = "; ".join(f"{k}: {_short(old)} there, {_short(new)} now" for k, old, new in differs[:4])
-            raise RunError(f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it")
+            raise RunError(
+                f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it"
+            )
     elif folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty and holds no run; choose another folder with out= (--out)")
     write_json(path, {**config, "jobs": list(keys)})

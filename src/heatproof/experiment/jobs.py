@@ -13,7 +13,7 @@ class Job:
     """One unit of work that is finished or not: a kind, and its settings as sorted pairs of JSON scalars or lists.
 
     Example:
-        >>> job("chain", shard=[0, 1], seed=3).key({"weights": "abc"}) == job("chain", seed=3, shard=[0, 1]).key({"weights": "abc"})
+        >>> job("chain", shard=[0, 1], seed=3).key({"weights": 1}) == job("chain", seed=3, shard=[0, 1]).key({"weights": 1})
         True
     """
 

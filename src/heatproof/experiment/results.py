@@ -178,7 +178,7 @@ def _curves(cells: Cells) -> pd.DataFrame:
                     share = 1 / blocks if check == "independent" else stage / blocks
                     rows.append(
                         (check, method, metric, stage, share, plain.mean, plain.lower, plain.upper, plain.share)
-                        + (over.mean, over.lower, over.upper)
+                        + (over.mean, over.lower, over.upper)  # noqa: RUF005
                     )
     columns = ["check", "method", "metric", "stage", "share", "mean", "lower", "upper", "defined"]
     return pd.DataFrame(rows, columns=[*columns, "excess", "excess_lower", "excess_upper"])
@@ -214,7 +214,7 @@ def _verdict(cells: Cells, method: str) -> dict[str, Any]:
     metrics = [m for m in DECIDING if m in cells.config["metrics"]]
     stages = cells.config["stages"]
     seen = {m: np.stack([cells.of(check, method, m, s) for s in stages]) for m in metrics}
-    gone = {m: np.stack([cells.vanished(check, method, m, s) for s in stages]) for m in metrics}
+    gone = np.any([[cells.vanished(check, method, m, s) for s in stages] for m in metrics], axis=0)
     floor = {m: cells.of("null", method, m) for m in metrics}
     found = judge(seen, floor, vanished=gone, positions=stages, blocks=len(cells.config["blocks"]))
     return {

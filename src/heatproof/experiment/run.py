@@ -23,8 +23,8 @@ class Produced(Protocol):
     maps: dict[str, Tensor]
 
 
-Progress = Callable[[int, int, float], None]
-"""Called as (jobs done, jobs in all, seconds spent on jobs of this run)."""
+Progress = Callable[[int, int, float | None], object]
+"""Called as (jobs done, jobs in all, seconds left, None while unknown)."""
 
 
 def run_jobs(
@@ -35,20 +35,18 @@ def run_jobs(
     progress: Progress | None = None,
 ) -> int:
     """Run every job that is not finished; the number of jobs that ran."""
-    todo = list(keyed)
-    ran = 0
-    spent = 0.0
-    for done, (key, job) in enumerate(todo):
+    everything = list(keyed)
+    todo = [(key, job) for key, job in everything if not finished(folder, key)]
+    before = len(everything) - len(todo)
+    start = time.monotonic()
+    for ran, (key, job) in enumerate(todo):
         if progress:
-            progress(done, len(todo), spent)
-        if not finished(folder, key):
-            start = time.monotonic()
-            run_job(key, job, work, folder, threads)
-            spent += time.monotonic() - start
-            ran += 1
+            each = (time.monotonic() - start) / ran if ran else None
+            progress(before + ran, len(everything), each * (len(todo) - ran) if each else None)
+        run_job(key, job, work, folder, threads)
     if progress:
-        progress(len(todo), len(todo), spent)
-    return ran
+        progress(len(everything), len(everything), 0.0)
+    return len(todo)
 
 
 def run_job(key: str, job: Job, work: Callable[[Job], Produced], folder: Path, threads: int) -> Path:

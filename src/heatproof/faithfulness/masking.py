@@ -51,7 +51,9 @@ def removed_pixels(images: Tensor, maps: Tensor, fraction: float, which: str, ra
     values = (maps.abs() if rank == "abs" else maps).sum(1).flatten(1)
     total = values.shape[1]
     ties = torch.randperm(total, generator=generator("ties", seed)).to(values.device)
-    order = ties[values[:, ties].argsort(1, descending=True, stable=True)]  # most salient first, ties in seeded order
+    order = ties[
+        values[:, ties].argsort(dim=1, descending=True, stable=True)
+    ]  # most salient first, ties in seeded order
     count = round(fraction * total) if which == "most" else total - round((1 - fraction) * total)
     chosen = order[:, :count] if which == "most" else order[:, total - count :]
     removed = torch.zeros_like(values, dtype=torch.bool).scatter_(1, chosen, True)
@@ -77,8 +79,8 @@ def _check(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str)
         )
     if not 0 <= fraction <= 1 or which not in ("most", "least") or rank not in ("abs", "signed"):
         raise InputError(
-            f"mask_pixels(fraction={fraction}, which={which!r}, rank={rank!r}); expected a fraction in [0, 1], which 'most' "
-            "or 'least', rank 'abs' or 'signed'"
+            f"mask_pixels(fraction={fraction}, which={which!r}, rank={rank!r}); expected a fraction in [0, 1], which "
+            "'most' or 'least', rank 'abs' or 'signed'"
         )
     if maps.isnan().any():
         raise InputError("mask_pixels: the maps hold NaN, which has no rank")

@@ -1,0 +1,85 @@
+"""One image file -> an upright array of 8- or 16-bit pixels, grey or RGB."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+from .files import DAMAGED
+
+Pixels = NDArray[Any]
+"""``(H, W, C)``, uint8 or uint16, C 1 or 3 for image files."""
+
+_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+def read_pixels(path: Path) -> Pixels:
+    """The first frame of an image file, upright. ``-> (H, W, 1 or 3)`` uint8 or uint16.
+
+    Raises:
+        InputError: the file is not an image, is damaged, or has more pixels than Pillow's ``MAX_IMAGE_PIXELS``; the
+            text is the reason alone, without the file's name.
+    """
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise InputError("not a regular file" if path.exists() else "the link points to no file")
+    with warnings.catch_warnings():
+        # Pillow warns of damaged metadata of good pictures; its warning of a bomb is taken at its word.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+        try:
+            with Image.open(path) as image:
+                return as_pixels(image)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise InputError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
+        except UnidentifiedImageError:
+            raise InputError("not an image that Pillow can identify") from None
+        except InputError:
+            raise
+        except DAMAGED as error:
+            raise InputError(f"cannot be read: {_first_line(error)}") from error
+
+
+def as_pixels(image: Image.Image) -> Pixels:
+    """An open image as an array, turned upright by its EXIF tag. ``-> (H, W, 1 or 3)`` uint8 or uint16.
+
+    Transparency is laid on white, as a viewer shows it; grey stays one channel, palettes and CMYK become RGB. Pillow
+    itself cuts 16-bit colour down to 8 bits; 16-bit grey keeps all of them.
+
+    Raises:
+        InputError: floating-point pixels, or integers over 65535, which have no known white.
+    """
+    image.load()  # first, so that a cut file is an error before anything else looks at it
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        return _sixteen_bit(np.asarray(image))
+    if image.mode == "F":
+        raise InputError("floating-point pixels have no known white; save 8 or 16 bits, or give a .npy stack")
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.mode in _ALPHA or "transparency" in image.info:
+        image = _on_white(image)
+    plain = np.array(image.convert("L" if grey else "RGB"), dtype=np.uint8)
+    return plain[:, :, None] if grey else plain
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGBa", "La"):  # Pillow converts premultiplied colours one step at a time
+        image = image.convert(image.mode.replace("a", "A"))
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def _sixteen_bit(values: NDArray[np.generic]) -> Pixels:
+    if values.min() < 0 or values.max() > 65535:
+        raise InputError(f"integer pixels from {values.min()} to {values.max()}; expected 8 or 16 bits, 0 to 65535")
+    return values.astype(np.uint16)[:, :, None]
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

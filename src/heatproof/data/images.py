@@ -1,0 +1,123 @@
+"""The images of a run: pixels as the model takes them, and what is known about each."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """A stack of images with their names. Made by `image_set`, which checks it.
+
+    Attributes:
+        pixels: float32 ``(N, C, H, W)`` in model units.
+        names: N texts: the path inside the folder, or the place in the stack.
+        labels: N class names, None where unknown.
+        skipped: (file, reason) of what could not be read.
+        mean, std: per channel, so that ``pixels * std + mean`` is in [0, 1]; None where unknown.
+        sha256: of shape and pixels.
+        source: the path as given.
+        targets: int64 ``(N,)`` class numbers where the source holds them.
+    """
+
+    pixels: Tensor
+    names: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    skipped: tuple[tuple[str, str], ...]
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    sha256: str
+    source: str
+    targets: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """Image `index` for display. ``-> (H, W, 3)`` uint8.
+
+        Undoes mean and std; where they are unknown, the image's own range is stretched to 0..255. Grey is repeated;
+        other channel counts are shown as their average.
+        """
+        values = self.pixels[index].detach()
+        if self.mean is not None and self.std is not None:
+            values = values * torch.tensor(self.std)[:, None, None] + torch.tensor(self.mean)[:, None, None]
+        if len(values) not in (1, 3):
+            values = values.mean(0, keepdim=True)
+        if self.mean is None or self.std is None:
+            low, high = values.min(), values.max()
+            values = (values - low) / (high - low if high > low else 1.0)
+        shown = values.clamp(0, 1).mul(255).round().to(torch.uint8).expand(3, -1, -1)
+        return np.ascontiguousarray(shown.permute(1, 2, 0).numpy())
+
+    def take(self, indices: Sequence[int]) -> ImageSet:
+        """The images at these places, in this order, as a set of their own."""
+        where = torch.as_tensor(list(indices), dtype=torch.int64)
+        pixels = self.pixels[where]
+        return dataclasses.replace(
+            self,
+            pixels=pixels,
+            names=tuple(self.names[i] for i in indices),
+            labels=tuple(self.labels[i] for i in indices),
+            sha256=pixel_sha256(pixels),
+            targets=None if self.targets is None else self.targets[where],
+        )
+
+
+def image_set(
+    pixels: Tensor,
+    names: Sequence[str],
+    labels: Sequence[str | None] | None = None,
+    *,
+    skipped: Sequence[tuple[str, str]] = (),
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    source: str = "",
+    targets: Tensor | None = None,
+) -> ImageSet:
+    """A checked `ImageSet` from pixels in model units, ``(N, C, H, W)``.
+
+    Raises:
+        InputError: another shape, no image, counts that differ, NaN or infinite pixels (names the first such image).
+    """
+    if pixels.dim() != 4 or not pixels.is_floating_point() or 0 in pixels.shape:
+        raise InputError(
+            f"images of {source or 'a tensor'} are {pixels.dtype} {tuple(pixels.shape)}; expected float (N, C, H, W)"
+        )
+    labels = [None] * len(pixels) if labels is None else labels
+    counts = {"names": len(names), "labels": len(labels), "targets": len(pixels if targets is None else targets)}
+    if wrong := {what: count for what, count in counts.items() if count != len(pixels)}:
+        raise InputError(f"{source or 'a tensor'} has {len(pixels)} images, but {wrong}; expected one for each image")
+    pixels = pixels.detach().to("cpu", torch.float32).contiguous()
+    _check_finite(pixels, names, source)
+    return ImageSet(
+        pixels, tuple(names), tuple(labels), tuple(skipped), mean, std, pixel_sha256(pixels), source, targets
+    )
+
+
+def pixel_sha256(pixels: Tensor) -> str:
+    """SHA-256 of the shape's text and the float32 pixels in C order, little-endian."""
+    digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
+    digest.update(np.ascontiguousarray(pixels.numpy(), dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def _check_finite(pixels: Tensor, names: Sequence[str], source: str) -> None:
+    good = pixels.isfinite().flatten(1)
+    if good.all():
+        return
+    first = int((~good.all(1)).nonzero()[0])
+    raise InputError(
+        f"{names[first]} (image {first} of {source or 'the tensor'}) has {int((~good[first]).sum())} NaN or infinite "
+        f"pixels, and {int((~good.all(1)).sum())} of {len(pixels)} images have any; repair them or leave them out"
+    )

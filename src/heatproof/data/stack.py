@@ -1,0 +1,155 @@
+"""Many images in one file: ``.npy``, ``.npz`` or ``.pt``. Nothing in these files is ever executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import InputError
+from .files import DAMAGED, readable, spread
+from .images import ImageSet, image_set
+from .preprocess import Preprocess, normalised, prepare, scales
+
+IMAGES = ("images", "x")
+LABELS = ("labels", "y", "targets")
+
+
+def read_stack(
+    path: str | Path, preprocess: Preprocess | None = None, limit: int | None = None, seed: int | None = None
+) -> ImageSet:
+    """Images of one file. ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)`` -> `ImageSet`
+
+    Args:
+        path: ``.npy``; ``.npz`` or a ``.pt`` dictionary with "images" or "x" (or one array only) and maybe "labels",
+            "y" or "targets" (whole numbers become ``targets``, texts ``labels``); or a ``.pt`` tensor.
+        preprocess: applied to uint8 and uint16 pixels as to image files. Float pixels are never resized: they are in
+            model units already, unless the caller (not the model's preset) gives mean and std: then they are in [0, 1]
+            and normalised.
+        limit, seed: as for a folder.
+
+    Raises:
+        InputError: a file that cannot be read safely, an unclear layout, another type, NaN or infinite pixels (names
+            the first bad image), float pixels outside [0, 1] with mean and std given.
+    """
+    path = Path(path)
+    preprocess = preprocess or Preprocess()
+    images, labels = _load(path)
+    where = [run[0] for run in spread(len(images), limit, seed)]
+    if not where:
+        raise InputError(f"{path} holds no image: shape {images.shape}")
+    pixels = _channels_last(np.asarray(images[where]), path)
+    whole = pixels.dtype in (np.uint8, np.uint16)
+    names = [f"{readable(path.stem)}_{i:05d}" for i in where]
+    taken = _integers(pixels, preprocess, names) if whole else _floats(pixels, preprocess, str(path))
+    texts, targets = _labels(labels, len(images), where, path)
+    known = preprocess.mean is not None or (whole and preprocess.function is None)
+    mean, std = scales(preprocess, taken.shape[1], str(path)) if known else (None, None)
+    return image_set(taken, names, texts, mean=mean, std=std, source=str(path), targets=targets)
+
+
+def _integers(pixels: NDArray[Any], preprocess: Preprocess, names: list[str]) -> Tensor:
+    return torch.stack([prepare(one, preprocess, name) for one, name in zip(pixels, names, strict=True)])
+
+
+def _floats(pixels: NDArray[Any], preprocess: Preprocess, source: str) -> Tensor:
+    values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32))
+    channels, size = preprocess.wanted_channels, preprocess.size
+    if channels not in (None, values.shape[1]):
+        raise InputError(f"{source} has {values.shape[1]} channels and the model takes {channels}; repeat or drop them")
+    if preprocess.preset:
+        return values
+    if preprocess.function is not None:
+        raise InputError(
+            f"{source} holds float pixels, and preprocess {preprocess.function} takes pictures; save uint8"
+        )
+    if size is not None and tuple(values.shape[2:]) != (size if isinstance(size, tuple) else (size, size)):
+        raise InputError(f"{source} holds float pixels, which are not resized: {tuple(values.shape[2:])} is not {size}")
+    if preprocess.mean is None:
+        return values
+    finite = values[values.isfinite()]
+    if finite.numel() and (finite.min() < 0 or finite.max() > 1):
+        raise InputError(
+            f"{source} holds floats from {finite.min():.4g} to {finite.max():.4g}; with mean and std given, expected "
+            "pixels in 0 to 1. Leave out mean and std if they are in model units already"
+        )
+    return normalised(values, preprocess, source)
+
+
+def _channels_last(stack: NDArray[Any], path: Path) -> NDArray[Any]:
+    """``(N, H, W, C)`` from any of the layouts; channels are where 1, 3 or 4 stands."""
+    if not (stack.dtype in (np.uint8, np.uint16) or stack.dtype.kind == "f"):
+        raise InputError(f"{path} holds {stack.dtype}; expected uint8, uint16 or float pixels: convert them first")
+    if stack.ndim == 3:
+        return stack[..., None]
+    if stack.ndim != 4:
+        raise InputError(f"{path} has shape {stack.shape}; expected (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    first, last = stack.shape[1] in (1, 3, 4), stack.shape[3] in (1, 3, 4)
+    if first and last:
+        raise InputError(
+            f"{path} has shape {stack.shape}: channels may be the second or the last axis; drop or pad one"
+        )
+    return stack if last else np.moveaxis(stack, 1, 3)
+
+
+def _load(path: Path) -> tuple[NDArray[Any], Any]:
+    """The images and, where there are any, the labels."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        held = _arrays(path)
+    except InputError:
+        raise
+    except DAMAGED as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{path} cannot be read as a stack of plain arrays: {reason}. Pickled objects are refused, because opening "
+            "one runs its code; save arrays of numbers (numpy.save, numpy.savez) or tensors (torch.save)"
+        ) from error
+    if not isinstance(held, Mapping):
+        return held, None
+    labels = next((held[key] for key in LABELS if key in held), None)
+    images = {key: value for key, value in held.items() if key not in LABELS}
+    key = next((key for key in IMAGES if key in images), next(iter(images)) if len(images) == 1 else None)
+    if key is None:
+        raise InputError(f"{path} holds {sorted(map(str, held))}; expected 'images' or 'x', or one array only")
+    return _array(images[key], f"{path}[{key!r}]"), labels
+
+
+def _arrays(path: Path) -> Any:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    held = torch.load(path, map_location="cpu", weights_only=True)
+    return held if isinstance(held, Mapping) else _array(held, str(path))
+
+
+def _array(value: Any, what: str) -> NDArray[Any]:
+    if isinstance(value, Tensor):
+        value = value.detach()
+        value = np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
+    if isinstance(value, np.ndarray):
+        return value
+    raise InputError(f"{what} is a {type(value).__name__}; expected a tensor or an array of images")
+
+
+def _labels(labels: Any, count: int, where: list[int], path: Path) -> tuple[list[str] | None, Tensor | None]:
+    """Texts and, where they are whole numbers, targets of the chosen images."""
+    if labels is None:
+        return None, None
+    held = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
+    if held.shape != (count,) or held.dtype.kind not in "iuU":
+        raise InputError(
+            f"the labels in {path} are {held.dtype} {held.shape}; expected whole numbers or texts ({count},)"
+        )
+    chosen = held[where]
+    numbers = None if held.dtype.kind == "U" else torch.from_numpy(chosen.astype(np.int64))
+    return [str(label) for label in chosen], numbers

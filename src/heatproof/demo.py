@@ -1,0 +1,128 @@
+"""`demo`: everything on data that comes with it. The true place of each digit is known, so maps are measured against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from .audit import AuditPlan, plan_audit
+from .checks.chain import Subject, explain_all
+from .data.digits import Scenes, digit_scenes
+from .engine.chunks import padded
+from .experiment.files import write_text
+from .explain import explain
+from .models.nets.demo_net import demo_network
+from .models.nets.small_cnn import SmallCNN
+from .named import named_methods
+from .score import logit
+from .types import METHODS
+
+SHEETS = 6
+TEST_SEED = 1
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo is about: the trained network with its card, and test scenes with their true masks."""
+
+    model: torch.nn.Module
+    card: dict[str, Any]
+    scenes: Scenes
+
+
+def prepare(folder: Path, images: int, seed: int, progress: Callable[..., object] | None = None) -> Demo:
+    """Train the network, or read it from the folder where it was trained before; draw the test scenes.
+
+    Raises:
+        HeatproofError: scikit-learn is missing, or the network does not reach 97 % on unseen scenes.
+    """
+    model, card = demo_network(folder / "network.safetensors", seed=seed, progress=progress)
+    return Demo(model, dict(card), digit_scenes("test", images, TEST_SEED))
+
+
+def draw_sheets(demo: Demo, folder: Path) -> list[Path]:
+    """Sheets of the first scenes with all methods."""
+    few = min(SHEETS, len(demo.scenes.pixels))
+    done = explain(
+        demo.model,
+        demo.scenes.pixels[:few],
+        methods=list(METHODS),
+        out=folder / "sheets",
+        names=_names(few),
+        class_names=[f"digit {d}" for d in range(10)],
+        photos=lambda i: _picture(demo, i),
+    )
+    return done.sheets
+
+
+def plan(demo: Demo, folder: Path, seeds: int, threads: int | None, seed: int) -> AuditPlan:
+    """The audit of all methods on the test scenes."""
+    count = len(demo.scenes.pixels)
+    accuracy = demo.card.get("accuracy", demo.card.get("test_accuracy"))
+    about = {
+        "model": f"SmallCNN ({100 * float(accuracy):.1f} % on unseen scenes)" if accuracy else "SmallCNN",
+        "dataset": "digits on photos",
+        "images": [{"name": n, "label": str(int(t))} for n, t in zip(_names(count), demo.scenes.targets, strict=True)],
+        "command": "heatproof demo",
+    }
+    return plan_audit(
+        demo.model,
+        demo.scenes.pixels,
+        methods=list(METHODS),
+        seeds=seeds,
+        out=folder / "audit",
+        seed=seed,
+        threads=threads,
+        factory=SmallCNN,
+        device="cpu",
+        about=about,
+        photos={i: _picture(demo, i) for i in range(min(8, count))},
+    )
+
+
+def inside_mask(demo: Demo, folder: Path, chunk: int = 8) -> pd.DataFrame:
+    """Share of each map's |value| inside the true mask, beside the share of pixels that the mask covers (chance).
+
+    Returns:
+        One row a method: method, inside (mean over scenes), chance, times (inside / chance); also ``inside_mask.csv``.
+    """
+    scenes = demo.scenes
+    shares: dict[str, list[Tensor]] = {}
+    subject = Subject(demo.model, scenes.pixels, scenes.targets, named_methods(list(METHODS)), (), logit, (), scenes.pixels)
+    for start in range(0, len(scenes.pixels), chunk):
+        shard = list(range(start, min(start + chunk, len(scenes.pixels))))
+        mask = padded(scenes.masks[shard], len(shard))
+        for name, maps in explain_all(subject, demo.model, shard, "original").maps.items():
+            shares.setdefault(name, []).append(mask_share(maps, mask))
+    chance = float(scenes.masks.float().mean())
+    rows = [(n, float(torch.cat(s).nanmean()), chance) for n, s in shares.items()]
+    table = pd.DataFrame(rows, columns=["method", "inside", "chance"])
+    table["times"] = table["inside"] / table["chance"]
+    table = table.sort_values("inside", ascending=False).reset_index(drop=True)
+    write_text(folder / "inside_mask.csv", table.to_csv(index=False))
+    return table
+
+
+def mask_share(maps: Tensor, masks: Tensor) -> Tensor:
+    """Share of sum_c |m| that lies inside the mask. ``(B, C, H, W), (B, 1, H, W) bool -> (B,)``, NaN for a zero map.
+
+    Example:
+        >>> mask_share(torch.tensor([[[[3.0, -1.0]]]]), torch.tensor([[[[True, False]]]]))
+        tensor([0.7500])
+    """
+    mass = maps.abs().sum(1, keepdim=True)
+    return (mass * masks).flatten(1).sum(1) / mass.flatten(1).sum(1)
+
+
+def _names(count: int) -> list[str]:
+    return [f"scene-{i:02d}" for i in range(count)]
+
+
+def _picture(demo: Demo, i: int) -> Any:
+    return (demo.scenes.pixels[i] * 255).round().byte().permute(1, 2, 0).numpy()

@@ -1,0 +1,129 @@
+"""`explain`: one sheet for each image, picture and maps side by side, and the raw maps beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .audit import CHUNK, DEFAULT_METHODS
+from .checks.chain import Subject, explain_all
+from .engine.chunks import chunk_slices, padded
+from .engine.guard import fixed_batch
+from .engine.passes import check_inputs, output, own
+from .errors import InputError
+from .experiment.files import write, write_maps
+from .experiment.folder import to_picture
+from .named import named_methods
+from .plots.sheet import sheet
+from .score import check_target, classes, logit, predicted
+from .types import Score
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What `explain` wrote: a sheet and a file of raw maps for each image; and why some methods could not run."""
+
+    sheets: list[Path]
+    maps: list[Path]
+    refused: dict[str, str]
+
+
+def explain(
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor | None = None,
+    methods: Any = DEFAULT_METHODS,
+    *,
+    out: str | Path = "maps",
+    score: Score = logit,
+    seed: int = 0,
+    chunk: int = CHUNK,
+    device: str = "auto",
+    names: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+    photos: Callable[[int], Any] | None = None,
+    format: str = "png",
+    progress: Callable[[int, int], object] | None = None,
+) -> Explained:
+    """Maps of several methods for every image, as a sheet and as raw values.
+
+    Args:
+        model: in evaluation mode; never touched.
+        images: ``(N, C, H, W)`` in the model's units.
+        targets: int64 ``(N,)``; None explains the predicted class of each image.
+        methods: as in `audit`.
+        out: folder of ``NAME.png`` (or pdf, svg) and ``NAME.safetensors`` (float32, one tensor for each method).
+        names, class_names: for titles and files; photos gives the picture of an image, uint8 ``(H, W, 3)``.
+        progress: called with (images done, images in all).
+
+    Raises:
+        InputError, ModelError, RunError: a method that does not apply is no error, it is listed under the sheet.
+    """
+    if format not in ("png", "pdf", "svg"):
+        raise InputError(f"format={format!r}; expected png, pdf or svg")
+    private = own(model)
+    check_inputs(nn.Identity(), images)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else str(images.device)
+    private, images = private.to(device), images.detach().to(device)
+    chunk = fixed_batch(private) or min(chunk, len(images))
+    logits = [
+        output(private, padded(images[s], chunk), score)[: s.stop - s.start] for s in chunk_slices(len(images), chunk)
+    ]
+    out_all = torch.cat(logits)
+    target = (
+        predicted(out_all, score)
+        if targets is None
+        else check_target(targets, len(images), images.device, classes(out_all, score))
+    )
+    subject = Subject(private, images, target, named_methods(methods), (), score, (), images, chunk=chunk, seed=seed)
+    stems = _stems(names, len(images))
+    sheets: list[Path] = []
+    files: list[Path] = []
+    refused: dict[str, str] = {}
+    for rows in chunk_slices(len(images), chunk):
+        found = explain_all(subject, private, list(range(rows.start, rows.stop)), "original")
+        refused |= found.errors
+        if not found.maps:
+            raise InputError(f"no method can run on this model; the first says: {next(iter(refused.values()))}")
+        for place, i in enumerate(range(rows.start, rows.stop)):
+            maps = {name: stack[place].float().cpu().contiguous() for name, stack in found.maps.items()}
+            picture = photos(i) if photos else to_picture(images[i])
+            name = names[i] if i < len(names) else f"image {i}"
+            title = f"{name}: {_what(out_all, i, int(target[i]), score, class_names)}"
+            figure = sheet(picture, {n: m.numpy() for n, m in maps.items()}, title, found.errors)
+            path = Path(out) / f"{stems[i]}.{format}"
+            sheets.append(write(path, lambda temporary, f=figure: f.savefig(temporary, format=format)))  # type: ignore[misc]
+            files.append(write_maps(path.with_suffix(".safetensors"), maps))
+            if progress:
+                progress(i + 1, len(images))
+    return Explained(sheets, files, refused)
+
+
+def _what(out: Tensor, i: int, target: int, score: Score, class_names: Sequence[str]) -> str:
+    """The explained class with its probability, and the predicted one where it is another."""
+    if out.dim() != 2 or out.shape[1] < 2:
+        return f"{float(out[i].flatten()[0]):.3g}"
+    chance = out[i].softmax(0)
+
+    def said(c: int) -> str:
+        return f"{class_names[c] if c < len(class_names) else f'class {c}'} ({100 * float(chance[c]):.0f} %)"
+
+    best = int(predicted(out[i : i + 1], score))
+    return said(target) if best == target else f"{said(target)}, predicted {said(best)}"
+
+
+def _stems(names: Sequence[str], count: int) -> list[str]:
+    """File names without folders or odd characters, each once."""
+    stems: list[str] = []
+    for i in range(count):
+        name = names[i] if i < len(names) else f"image-{i}"
+        stem = re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").name).strip("._") or f"image-{i}"
+        stems.append(stem if stem not in stems else f"{stem}-{i}")
+    return stems

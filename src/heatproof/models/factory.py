@@ -1,0 +1,94 @@
+"""Models from the user's own code, and fresh instances with seeded random weights."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.lookup import current_directory_importable, find_object
+from ..errors import HeatproofError, InputError, ModelError
+
+Factory = Callable[[], nn.Module]
+
+
+def build(spec: str, options: dict[str, Any]) -> Factory:
+    """A factory from ``package.module:name`` or ``file.py:name``: picklable, it is its text and is found again by it.
+
+    Raises:
+        InputError: nothing of that name, or nothing that can be called.
+    """
+    with _seeded(0):  # importing a module may draw numbers too
+        found = find_object(spec, "a model factory")
+    if isinstance(found, nn.Module) or not callable(found):
+        raise InputError(
+            f"{spec!r} is a {type(found).__name__}; expected a function or class that makes a torch.nn.Module "
+            "(def make(): return ...), so that fresh random instances can be made"
+        )
+    return functools.partial(_call, spec, options)
+
+
+def fresh(factory: Factory, seed: int) -> nn.Module:
+    """A new instance whose random weights depend on the seed alone, in eval mode; no global random state is changed.
+
+    Seeds torch (all devices), numpy and Python while the factory runs, and restores them, also after an error.
+    """
+    with _seeded(seed):
+        return factory().eval()
+
+
+def own_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two instances built under different seeds share weights: then the factory brings its own.
+
+    Looks at parameters that are not constant in modules that can draw their own (``reset_parameters``), or at all of
+    them where there are no such modules, so that fixed position tables do not count.
+    """
+    pairs = list(zip(_drawn(one), _drawn(other), strict=False))
+    return any(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
+
+
+def _drawn(model: nn.Module) -> list[Tensor]:
+    owners = [m for m in model.modules() if hasattr(m, "reset_parameters")] or list(model.modules())
+    tensors = [p.detach() for m in owners for p in m.parameters(recurse=False)]
+    return [t for t in tensors if t.numel() > 1 and bool((t != t.flatten()[0]).any())]
+
+
+def _call(spec: str, options: dict[str, Any]) -> nn.Module:
+    factory = find_object(spec, "a model factory")
+    try:
+        with current_directory_importable():
+            model = factory(**options)
+    except HeatproofError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{spec}({_text(options)}) failed: {type(error).__name__}: {error}") from error
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"{spec}({_text(options)}) returned a {type(model).__name__}; expected a torch.nn.Module")
+    return model
+
+
+def _text(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    held = np.random.get_state(), random.getstate()  # noqa: NPY002  (factories may draw from the old generator)
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed_all(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(held[0])  # noqa: NPY002
+            random.setstate(held[1])

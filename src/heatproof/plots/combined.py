@@ -1,0 +1,105 @@
+"""All methods in one panel: who follows the network, who does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..experiment.results import Results
+from ._style import INK, MUTED, PAPER, RULE, VERDICT_COLOURS, is_control, metric_name, plain, write
+from .curves import advances, bottom, dress, methods_of, rows_of
+
+
+def combined(results: Results, metric: str, check: str | None = None) -> Figure:
+    """One line per method, coloured by its verdict and named at its end; floors are in `curves`.
+
+    Args:
+        results: what a run left.
+        metric: one of its metrics.
+        check: one of its checks; None = the first.
+
+    Raises:
+        InputError: the run has no such curve.
+    """
+    names = methods_of(results, metric, check)
+    figure = Figure(figsize=(7.2, max(3.8, 0.2 * len(names) + 1.2)), dpi=150, facecolor=PAPER)
+    axes = figure.add_axes((0.06, 0.17, 0.64, 0.74))
+    rows = rows_of(results, metric, check)
+    across = advances(results, check)
+    last = float((rows["share"] if across else rows["stage"]).max())
+    ends: dict[str, float] = {}
+    for name in names:
+        line = rows[(rows["method"] == name) & rows["mean"].notna()].sort_values("stage")
+        if len(line) > 1:
+            ends[name] = float(line["mean"].iloc[-1])
+            axes.plot(line["share" if across else "stage"], line["mean"], clip_on=False, **_line(results, name))
+    axes.set(xlim=(0, last), ylim=(bottom(results, metric), 1.04), yticks=[0, 0.25, 0.5, 0.75, 1])
+    if across:
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"])
+    dress(axes)
+    axes.set_xlabel("share of blocks randomised" if across else "stage", fontsize=7.5, color=MUTED)
+    axes.set_title(f"{metric_name(metric)}: similarity to the original map", fontsize=9, loc="left", color=INK)
+    _name_ends(axes, results, ends, last)
+    _key(axes, results, list(ends))
+    return figure
+
+
+def _line(results: Results, method: str) -> dict[str, Any]:
+    """Controls are grey and dashed whatever their verdict: it says nothing about the model."""
+    style = {"color": _colour(results, method), "lw": 1.5, "marker": "o", "ms": 2.8}
+    return style | {"dashes": (2, 2), "marker": ""} if is_control(method, results.config) else style
+
+
+def _colour(results: Results, method: str) -> str:
+    verdicts = dict(zip(results.verdicts["method"], results.verdicts["verdict"], strict=True))
+    return MUTED if is_control(method, results.config) else VERDICT_COLOURS.get(str(verdicts.get(method)), MUTED)
+
+
+def _key(axes: Axes, results: Results, names: list[str]) -> None:
+    shown = {_colour(results, name) for name in names}
+    entries: list[tuple[str, dict[str, Any]]] = [
+        (verdict, {"color": c, "lw": 1.5}) for verdict, c in VERDICT_COLOURS.items() if c in shown
+    ]
+    if any(is_control(name, results.config) for name in names):
+        entries.append(("control, no model in it", {"color": MUTED, "lw": 1.5, "dashes": (2, 2)}))
+    handles = [Line2D([], [], label=label, **style) for label, style in entries]
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.01, -0.13), ncols=5, frameon=False, fontsize=7,
+                labelcolor=MUTED, handlelength=1.6, columnspacing=1.4)  # fmt: skip
+
+
+def _name_ends(axes: Axes, results: Results, ends: dict[str, float], last: float) -> None:
+    """Names right of the axes, in the order of the lines' ends, moved apart where they would collide."""
+    low, high = axes.get_ylim()
+    order = sorted(ends, key=lambda name: ends[name])
+    places = spread([ends[name] for name in order], 0.048 * (high - low), low, high)
+    for name, place in zip(order, places, strict=True):
+        leader = [last, 1.03 * last, 1.05 * last], [ends[name], place, place]
+        axes.plot(*leader, color=RULE, lw=0.7, clip_on=False, zorder=0)
+        write(axes, 1.06 * last, place, plain(name, 34), color=_colour(results, name), fontsize=7.5, va="center")
+
+
+def spread(values: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions of ascending values at least ``gap`` apart, between low and high, as near to the values as that lets.
+
+    Example:
+        >>> [round(v, 6) for v in spread([0.0, 0.0, 1.0], 0.1, 0.0, 1.0)]
+        [0.0, 0.1, 1.0]
+    """
+    gap = min(gap, (high - low) / max(len(values) - 1, 1))
+    if not values:
+        return []
+    steps = gap * np.arange(len(values))
+    # isotonic regression by pooling: neighbours closer than the gap share the mean of what they ask for
+    pools: list[tuple[float, int]] = []
+    for value in np.asarray(values) - steps:
+        mean, size = float(value), 1
+        while pools and pools[-1][0] > mean:
+            before, count = pools.pop()
+            mean, size = (mean * size + before * count) / (size + count), size + count
+        pools.append((mean, size))
+    placed = np.repeat([mean for mean, _ in pools], [size for _, size in pools])
+    return [float(v) for v in np.clip(placed, low, high - steps[-1]) + steps]

@@ -1,0 +1,64 @@
+"""The figures of a run as files, for papers and slides."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from ..errors import InputError
+from ..experiment.results import Results
+from ..plots import combined, curves, film_strip
+from ._write import write
+
+Format = Literal["png", "pdf", "svg"]
+
+# the same results give the same bytes: no time of day, no random identifiers; text stays text in PDF and SVG
+_STYLE: dict[Any, Any] = {"svg.hashsalt": "heatproof", "svg.fonttype": "none", "pdf.fonttype": 42}
+_NO_DATE: dict[str, dict[str, None]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+def figures(results: Results, format: Format = "png") -> list[Path]:
+    """Write every figure of a run into its folder ``figures``.
+
+    Args:
+        results: what a run left.
+        format: png (150 dpi), pdf or svg.
+
+    Returns:
+        The files: ``curves-CHECK-METRIC``, ``methods-CHECK-METRIC`` and ``strip-IMAGE-VIEW`` for the photos.
+
+    Raises:
+        InputError: another format.
+        RunError: the folder cannot be written.
+    """
+    if format not in get_args(Format):
+        raise InputError(f"figures(format={format!r}): expected one of {', '.join(get_args(Format))}")
+    folder = results.folder / "figures"
+    return [write(folder / f"{name}.{format}", image(figure, format)) for name, figure in _drawn(results)]
+
+
+def image(figure: Figure, format: Format) -> bytes:
+    """A figure as the bytes of a file."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format=format, metadata=_NO_DATE[format])
+    return buffer.getvalue()
+
+
+def _drawn(results: Results) -> Iterator[tuple[str, Figure]]:
+    for check, metric in results.curves[["check", "metric"]].drop_duplicates().itertuples(index=False):
+        name = f"{_safe(check)}-{_safe(metric)}"
+        yield f"curves-{name}", curves(results, metric, check)
+        yield f"methods-{name}", combined(results, metric, check)
+    for strip in results.strips:
+        yield f"strip-{strip.image}-absolute", film_strip(strip, view="absolute")
+        yield f"strip-{strip.image}-diverging", film_strip(strip, view="diverging")
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "_." else "-" for c in str(name))

@@ -1,0 +1,93 @@
+"""Film strips as data URIs: one image per photo, method and view."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..experiment.results import Results, Strip
+from ..plots.visualise import View, colour
+
+Array = np.ndarray[Any, Any]
+
+SIDE = 144
+"""Largest side of a tile, pixels: sharp at the size of a page, and 600 tiles stay within a few megabytes."""
+GAP = 4
+EXACT = 72
+"""Tiles up to this size are compressed without loss: at a few pixels a map, smeared colours would be seen."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a strip; both images hold one tile per column."""
+
+    method: str
+    absolute: str
+    diverging: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+@dataclass(frozen=True)
+class Film:
+    """The strip of one photo, ready to print."""
+
+    title: str
+    picture: str
+    stages: list[str]
+    rows: list[Row]
+
+
+def films(results: Results) -> list[Film]:
+    """The strips of a run, methods in the order of the verdicts."""
+    order = [str(m) for m in results.verdicts["method"]]
+    return [_film(strip, [m for m in order if m in strip.maps]) for strip in results.strips]
+
+
+def _film(strip: Strip, methods: Sequence[str]) -> Film:
+    names = [*methods, *(m for m in strip.maps if m not in methods)]
+    picture = _shrunk(strip.picture, 2 * SIDE)
+    return Film(
+        strip.title, _data_uri(picture, lossless=False), strip.stages, [_row(name, strip.maps[name]) for name in names]
+    )
+
+
+def _row(method: str, maps: Array) -> Row:
+    width, height = _shrunk(colour(maps[0], "absolute"), SIDE).size
+    small = max(width, height) <= EXACT
+    images = {view: _data_uri(_joined(maps, view), lossless=small) for view in ("absolute", "diverging")}
+    return Row(
+        method, images["absolute"], images["diverging"], len(maps) * (width + GAP) - GAP, height, pixelated=small
+    )
+
+
+def _joined(maps: Array, view: View) -> Image.Image:
+    tiles = [_shrunk(colour(saliency, view), SIDE) for saliency in maps]
+    width, height = tiles[0].size
+    joined = Image.new("RGBA", (len(tiles) * (width + GAP) - GAP, height))
+    for place, tile in enumerate(tiles):
+        joined.paste(tile, (place * (width + GAP), 0))
+    return joined
+
+
+def _shrunk(image: Array, side: int) -> Image.Image:
+    """Larger images are averaged down, smaller ones stay as they are."""
+    picture = Image.fromarray(image)
+    factor = side / max(picture.size)
+    if factor >= 1:
+        return picture
+    width, height = (max(1, round(length * factor)) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BOX)
+
+
+def _data_uri(image: Image.Image, lossless: bool) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=lossless, quality=76, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

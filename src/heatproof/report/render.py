@@ -1,0 +1,109 @@
+"""Results in, one HTML file out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ..experiment.results import Results
+from ._write import write
+from .cards import Card, cards, overviews
+from .film import films
+from .settings import label, settings
+from .tables import NUMBER_COLUMNS, numbers, stages, troubles
+from .words import MEANING, SHAPES, breakable, count, percent
+
+
+def render(results: Results) -> Path:
+    """Write ``report.html`` into the run folder: one file that needs no network and no other file.
+
+    Every text is escaped, the page's policy (CSP) forbids every request and every script but its own, and the file
+    appears whole or not at all.
+
+    Args:
+        results: what a run left; all numbers come from it, none is computed here.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("heatproof.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    page = environment.get_template("template.html").render(_page(results))
+    # names of undecodable files hold lone surrogates, which UTF-8 cannot carry
+    return write(results.folder / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+
+
+def _page(results: Results) -> dict[str, Any]:
+    """All that the template reads."""
+    config, every = results.config, cards(results)
+    script = _asset("script.js")
+    tested = [card for card in every if not card.control]
+    return {
+        "policy": _policy(script),
+        "style": Markup(_asset("style.css")),
+        "script": Markup(script),
+        "model": str(config.get("model", "unnamed model")),
+        "summary": _summary(results),
+        "tally": _tally(tested),
+        "meaning": MEANING,
+        "shapes": SHAPES,
+        "cards": tested,
+        "controls": [card for card in every if card.control],
+        "refused": troubles(results)["refused"],
+        "overviews": overviews(results),
+        "films": films(results),
+        "numbers": numbers(results),
+        "number_columns": NUMBER_COLUMNS,
+        "several_checks": results.curves["check"].nunique() > 1,
+        "stages": stages(results),
+        "troubles": troubles(results),
+        "settings": settings(config),
+        "blocks": config.get("blocks") or [],
+        "images": config.get("images") or [],
+        "warnings": config.get("warnings") or [],
+        "one_seed": config.get("seeds") == 1,
+        "label": label,
+        "percent": percent,
+    }
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / name).read_text("utf-8")
+
+
+def _policy(script: str) -> str:
+    """No request at all; no script but the one whose hash is given. Styles are inline, as the drawings need."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _summary(results: Results) -> list[str]:
+    config = results.config
+    photos = len(config.get("images") or ()) or results.table["image"].nunique()
+    seeds = config.get("seeds")
+    facts = [config.get("dataset"), count(photos, "photo"), count(seeds, "seed") if isinstance(seeds, int) else None]
+    return [str(fact) for fact in (*facts, config.get("date")) if fact]
+
+
+def _tally(tested: list[Card]) -> list[tuple[str, int]]:
+    """How many methods have each verdict, in the order of the cards."""
+    return list(Counter(card.verdict for card in tested).items())

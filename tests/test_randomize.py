@@ -1,0 +1,265 @@
+"""Weight randomisation: what changes, what does not, and that nothing original is left."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from nets import Net, fresh_input
+from test_contract import same, snapshot
+from torch import Tensor, nn
+
+import heatproof as hp
+from heatproof.checks.blocks import Block, automatic_blocks, order_of_use
+from heatproof.engine.twin import tensors
+
+INITS = ("original", "trunc_normal", "uniform", "permute")
+
+
+class Everything(nn.Module):
+    """Attention, bare parameters, tied and equal-shaped layers, a norm used functionally, an unused head, a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            self.head = nn.Linear(8, 3)  # registered first, used last
+            self.scale = nn.Parameter(torch.randn(8))
+            self.embed = nn.Parameter(torch.randn(1, 16, 8))
+            self.patch = nn.Conv2d(2, 8, 2, 2)
+            self.norm = nn.BatchNorm2d(8)
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 8)
+            self.tied = nn.Linear(8, 8)
+            self.tied.weight = self.a.weight
+            self.auxiliary = nn.Sequential(nn.Linear(8, 3), nn.BatchNorm1d(3))
+            self.register_buffer("positions", torch.arange(16))
+            self.register_buffer("filter", torch.tensor([0.25, 0.5, 0.25]))
+            for module in (self.norm, self.auxiliary[1]):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+        self.double().eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x)
+        n = self.norm
+        x = F.relu(F.batch_norm(x, n.running_mean, n.running_var, n.weight, n.bias, False))
+        x = x.flatten(2).transpose(1, 2) + self.embed[:, self.positions]
+        x = x + self.attention(x, x, x)[0]
+        return self.head(self.tied(F.relu(self.b(F.relu(self.a(x))))).mean(1) * self.scale)
+
+
+def calibration() -> Tensor:
+    return fresh_input(8, seed=4)
+
+
+def changed(model: nn.Module, stage: nn.Module) -> set[str]:
+    before, after = tensors(model), tensors(stage)
+    return {n for n in before if not torch.equal(before[n], after[n])}
+
+
+def test_order_is_first_use_not_registration() -> None:
+    used = order_of_use(Everything(), calibration())
+    owners = list(dict.fromkeys(n.split(".")[0] for n in used.used))
+    assert owners == ["patch", "norm", "embed", "positions", "attention", "a", "b", "tied", "scale", "head"]
+    assert {n.split(".")[0] for n in used.unused} == {"auxiliary", "filter", "norm"}
+
+
+def test_every_tensor_is_in_one_block() -> None:
+    model = Everything()
+    blocks = automatic_blocks(model, order_of_use(model, calibration()))
+    listed = [n for b in blocks for n in b.tensors]
+    assert sorted(listed) == sorted(tensors(model))
+    assert blocks[0].name == "patch"
+    assert "norm.weight" in blocks[0].tensors, "the norm belongs to the layer before it"
+
+
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("order", ["cascading", "reverse", "full"])
+def test_last_stage_leaves_nothing_original(init: str, order: str) -> None:
+    model = Everything()
+    last = list(hp.randomize(model, order, init, calibration=calibration()))[-1]
+    kept = set(tensors(model)) - changed(model, last.model)
+    constants = {"positions", "filter", "norm.num_batches_tracked", "auxiliary.1.num_batches_tracked"}
+    untrained = {n for n, t in tensors(model).items() if t.is_floating_point() and (t == t.flatten()[0]).all()}
+    assert kept <= constants | untrained
+
+
+def test_equal_shapes_get_different_weights() -> None:
+    for init in ("original", "trunc_normal", "uniform"):
+        model = nn.Sequential(*[nn.Linear(6, 6) for _ in range(3)]).eval()
+        stage = next(hp.randomize(model, "full", init)).model
+        weights = [layer.weight for layer in stage]
+        assert not any(torch.equal(a, b) for a in weights for b in weights if a is not b)
+
+
+def test_cascading_changes_exactly_its_blocks() -> None:
+    """semantics.md, T-S1-12."""
+    model = Net()
+    names = ["fc2", "fc1", "conv2", "conv1"]
+    seen: list[str] = []
+    for stage in hp.randomize(model, calibration=calibration()):
+        seen.append(stage.name)
+        owners = {n.split(".")[0] for n in changed(model, stage.model)}
+        assert {o.replace("norm1", "conv1") for o in owners} == set(seen)
+    assert seen == names
+    for name, stage in zip(names, hp.randomize(model, "independent", calibration=calibration()), strict=True):
+        assert {n.split(".")[0].replace("norm1", "conv1") for n in changed(model, stage.model)} == {name}
+    assert [s.name for s in hp.randomize(model, "reverse", calibration=calibration())] == names[::-1]
+
+
+def test_stages_are_nested_and_seeds_differ() -> None:
+    first, second = (list(hp.randomize(Net(), calibration=calibration(), seed=s)) for s in (0, 1))
+    weight = "fc2.weight"
+    assert all(torch.equal(tensors(s.model)[weight], tensors(first[0].model)[weight]) for s in first)
+    assert not torch.equal(tensors(first[0].model)[weight], tensors(second[0].model)[weight])
+    again = list(hp.randomize(Net(), calibration=calibration(), seed=0))
+    assert all(not changed(a.model, b.model) for a, b in zip(first, again, strict=True))
+
+
+def test_unchanged_tensors_are_shared() -> None:
+    model = Net()
+    stage = next(hp.randomize(model, calibration=calibration())).model
+    assert stage.conv1.weight.data_ptr() == model.conv1.weight.data_ptr()
+    assert stage.fc2.weight.data_ptr() != model.fc2.weight.data_ptr()
+
+
+@pytest.mark.parametrize("interrupt", [False, True])
+def test_model_and_rng_are_untouched(interrupt: bool) -> None:
+    model, x = Net(), fresh_input()
+    before = snapshot(model, x)
+    stages = hp.randomize(model, calibration=calibration())
+    for stage in stages:
+        hp.gradient(stage.model, x)
+        if interrupt:
+            with pytest.raises(KeyboardInterrupt):
+                stages.throw(KeyboardInterrupt)
+            break
+    assert same(before, snapshot(model, x))
+
+
+class TestInit:
+    def test_truncated_normal(self) -> None:
+        """semantics.md, T-S1-11."""
+        model = nn.Linear(400, 400).eval()
+        weight = next(hp.randomize(model, "full", "trunc_normal", std=0.01)).model.weight
+        assert weight.abs().max() <= 0.02
+        assert weight.std().item() == pytest.approx(0.879626 * 0.01, rel=0.01)
+
+    def test_uniform_has_the_same_std(self) -> None:
+        weight = next(hp.randomize(nn.Linear(400, 400).eval(), "full", "uniform", std=0.01)).model.weight
+        assert weight.std().item() == pytest.approx(0.01, rel=0.01)
+
+    def test_permute_keeps_the_values(self) -> None:
+        model = nn.Linear(20, 20).eval()
+        weight = next(hp.randomize(model, "full", "permute")).model.weight
+        assert torch.equal(weight.flatten().sort().values, model.weight.detach().flatten().sort().values)
+
+    def test_original_is_the_modules_own(self) -> None:
+        model = nn.Conv2d(3, 64, 3).eval()
+        model.weight.data *= 100
+        weight = next(hp.randomize(model, "full")).model.weight
+        assert weight.abs().max() <= 1 / math.sqrt(27), "kaiming uniform with a = sqrt(5)"
+
+    def test_factory_gives_its_own_instance(self) -> None:
+        def factory() -> nn.Module:
+            layer = nn.Linear(50, 50)
+            nn.init.normal_(layer.weight, 7.0, 0.1)
+            return layer
+
+        weight = next(hp.randomize(nn.Linear(50, 50).eval(), "full", factory=factory)).model.weight
+        assert weight.mean().item() == pytest.approx(7, abs=0.1)
+
+    def test_bare_parameter_keeps_its_spread(self) -> None:
+        class Bare(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.weight = nn.Parameter(3 * torch.randn(200, 200, generator=torch.Generator().manual_seed(0)))
+
+            def forward(self, x: Tensor) -> Tensor:
+                return x @ self.weight
+
+        assert next(hp.randomize(Bare().eval(), "full")).model.weight.std().item() == pytest.approx(3, rel=0.02)
+
+    def test_second_checkpoint(self) -> None:
+        other = Net(seed=5)
+        stage = list(hp.randomize(Net(), init=other.state_dict(), batch_norm="keep"))[-1].model
+        assert torch.equal(stage.fc1.weight, other.fc1.weight)
+        with pytest.raises(hp.InputError, match="does not fit"):
+            next(hp.randomize(Net(), init={"fc1.weight": torch.zeros(2)}, batch_norm="keep"))
+
+    def test_biases_alone(self) -> None:
+        model = Net()
+        last = list(hp.randomize(model, which="biases", calibration=calibration()))[-1].model
+        assert all(n.endswith("bias") for n in changed(model, last))
+
+
+class TestBatchNorm:
+    def test_reestimated_statistics_are_those_of_the_calibration_batch(self) -> None:
+        model, batch = Net(), calibration()
+        stage = list(hp.randomize(model, calibration=batch))[-1].model
+        seen = stage.conv1(batch)
+        torch.testing.assert_close(stage.norm1.running_mean, seen.mean((0, 2, 3)))
+        torch.testing.assert_close(stage.norm1.running_var, seen.var((0, 2, 3)))
+
+    def test_functional_batch_norm_is_reestimated_too(self) -> None:
+        model, batch = Everything(), calibration()
+        stage = list(hp.randomize(model, calibration=batch))[-1].model
+        torch.testing.assert_close(stage.norm.running_mean, stage.patch(batch).mean((0, 2, 3)))
+
+    def test_exported_program(self) -> None:
+        batch = calibration()
+        program = torch.export.export(Net(), (batch,)).module()
+        stage = list(hp.randomize(program, calibration=batch))[-1].model
+        held = tensors(stage)
+        want = F.conv2d(batch, held["conv1.weight"], held["conv1.bias"], padding=1).mean((0, 2, 3))
+        torch.testing.assert_close(held["norm1.running_mean"], want)
+
+    def test_keep_and_reset(self) -> None:
+        model = Net()
+        kept = list(hp.randomize(model, batch_norm="keep"))[-1].model
+        assert torch.equal(kept.norm1.running_mean, model.norm1.running_mean)
+        reset = list(hp.randomize(model, batch_norm="reset"))[-1].model
+        assert not reset.norm1.running_mean.any()
+        assert (reset.norm1.running_var == 1).all()
+
+    def test_reestimate_needs_a_batch(self) -> None:
+        with pytest.raises(hp.InputError, match="calibration="):
+            next(hp.randomize(Net()))
+        with pytest.raises(hp.InputError, match="at least 2"):
+            list(hp.randomize(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval(), calibration=torch.randn(1, 2)))
+
+
+class TestBlocks:
+    @pytest.mark.parametrize(("layers", "blocks"), [(1, 1), (3, 3), (20, 20), (35, 20)])
+    def test_count(self, layers: int, blocks: int) -> None:
+        model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(layers)]).eval()
+        assert len(automatic_blocks(model, order_of_use(model, torch.randn(2, 2)))) == blocks
+
+    def test_given_prefixes(self) -> None:
+        stages = list(hp.randomize(Net(), blocks=["conv1", "norm1", "conv2", "fc1", "fc2"], batch_norm="keep"))
+        assert [s.name for s in stages] == ["fc2", "fc1", "conv2", "norm1", "conv1"]
+
+    @pytest.mark.parametrize(
+        ("blocks", "message"),
+        [
+            (["conv1", "conv2"], "in no block"),
+            (["conv1", "norm1", "conv2", "fc1", "fc2", "fc9"], "fc9"),
+            ([Block("x", ("conv1.weight", "conv1.weight"))], "in"),
+        ],
+    )
+    def test_bad_blocks(self, blocks: Any, message: str) -> None:
+        with pytest.raises(hp.InputError, match=message):
+            next(hp.randomize(Net(), blocks=blocks, batch_norm="keep"))
+
+    def test_unknown_options(self) -> None:
+        for options in ({"order": "sideways"}, {"init": "zeros"}, {"batch_norm": "ignore"}, {"which": "weights"}):
+            with pytest.raises(hp.InputError):
+                next(hp.randomize(Net(), calibration=calibration(), **options))
+
+    def test_training_mode(self) -> None:
+        with pytest.raises(hp.ModelError, match="training mode"):
+            next(hp.randomize(Net().train(), calibration=calibration()))

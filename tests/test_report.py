@@ -1,0 +1,283 @@
+"""The report: one file, no request, every text escaped, every number of the results in it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import io
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import synthetic_results
+from heatproof.errors import InputError, RunError
+from heatproof.experiment.results import Results
+from heatproof.plots.visualise import colour
+from heatproof.report import figures, render
+from heatproof.report.words import interval, number, percent
+
+EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'"
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and the text outside of style and script."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.inside: list[str] = []
+        self.text = ""
+        self.code: dict[str, list[str]] = {"script": [], "style": []}
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {k: v or "" for k, v in attrs}))
+        self.inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.inside[-1] in self.code:
+            self.code[self.inside[-1]].append(data)
+        else:
+            self.text += data
+
+    def values(self, name: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return synthetic_results.results(tmp_path_factory.mktemp("run"), size=20, photos=1)
+
+
+@pytest.fixture(scope="module")
+def page(run: Results) -> Page:
+    return Page(render(run).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def hostile(run: Results) -> Page:
+    """A run in which every name, reason and error that comes from outside is an attack."""
+    strip = dataclasses.replace(run.strips[0], title=EVIL, stages=[EVIL, *run.strips[0].stages[1:]])
+    strip = dataclasses.replace(strip, maps={EVIL if k == "gradient" else k: v for k, v in strip.maps.items()})
+    bad = {name: getattr(run, name).replace("gradient", EVIL) for name in ("curves", "floors", "verdicts", "table")}
+    bad["verdicts"] = bad["verdicts"].assign(reason=EVIL)
+    bad["refused"] = run.refused.assign(method=EVIL + "2", error=EVIL)
+    config = run.config | {
+        "model": EVIL, "dataset": EVIL, "date": EVIL, "command": EVIL, "warnings": [EVIL], EVIL: {EVIL: [EVIL]},
+        "images": [{"name": EVIL + "\udcff", "label": EVIL, "target": 1, "predicted": EVIL, "probability": 0.5}],
+        "blocks": [{"name": EVIL, "tensors": [EVIL]}],
+    }  # fmt: skip
+    evil = dataclasses.replace(run, folder=run.folder / "evil", config=config, strips=[strip], **bad)
+    return Page(render(evil).read_bytes().decode("utf-8"))
+
+
+def only(run: Results, folder: Path, *methods: str) -> Results:
+    """The run cut down to a few methods, with a folder of its own."""
+    tables = {n: getattr(run, n) for n in ("curves", "floors", "verdicts", "table")}
+    cut = {name: table[table["method"].isin(methods)] for name, table in tables.items()}
+    return dataclasses.replace(run, folder=folder, strips=[], **cut)
+
+
+def no_request(page: Page) -> bool:
+    links = page.values("href") + page.values("src") + page.values("xlink:href")
+    local = all(link.startswith(("data:", "#")) for link in links)
+    styles = [*page.code["style"], *page.values("style"), *page.values("clip-path")]
+    quiet = all("@import" not in s and re.search(r"url\((?!#)", s) is None for s in styles)
+    tags = {tag for tag, _ in page.elements}
+    return local and quiet and not tags & {"iframe", "object", "embed", "base", "form", "audio", "video", "source"}
+
+
+def test_the_file_needs_no_other(page: Page, hostile: Page) -> None:
+    assert no_request(page)
+    assert no_request(hostile)
+    assert not no_request(Page("<img src='https://example.org/a.png'>"))
+    assert not no_request(Page("<style>p { background: url(a.png) }</style>"))
+
+
+def test_the_policy_allows_its_own_script_and_nothing_else(page: Page) -> None:
+    (policy,) = [a["content"] for t, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    (script,) = page.code["script"]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{digest}'"
+    assert rules["img-src"] == "data:"
+    position = [t for t, a in page.elements].index("style")
+    assert [a.get("http-equiv") for t, a in page.elements[:position]].count("Content-Security-Policy") == 1
+
+
+def test_hostile_names_stay_text(page: Page, hostile: Page) -> None:
+    assert len(hostile.code["script"]) == 1
+    assert hostile.code["script"] == page.code["script"]
+    assert not [name for _, attributes in hostile.elements for name in attributes if name.startswith("on")]
+    assert Counter(t for t, _ in hostile.elements)["img"] == Counter(t for t, _ in page.elements)["img"]
+    # model, date, command, reasons, refused, warnings, photo, blocks, film strip
+    assert hostile.text.count(EVIL) > 25
+
+
+def test_every_method_has_its_verdict_reason_and_numbers(run: Results, page: Page) -> None:
+    for row in run.verdicts.to_dict("records"):
+        assert row["method"] in page.text
+        assert row["reason"] in page.text
+    cards = page.text[page.text.index("How to read a card") : page.text.index("All methods together")]
+    tested = [m for m in run.verdicts["method"] if m not in synthetic_results.CONTROLS]
+    titles = [t for t in re.findall(r"^\s*(\S+)\s*$", cards, re.M) if t in set(run.verdicts["method"])]
+    assert list(dict.fromkeys(titles)) == tested + synthetic_results.CONTROLS
+    assert re.search(r"guided_backprop\s+insensitive", cards)
+    for value in ("0.41", "0.38 to 0.44", "0.88", "0.81 to 0.95"):
+        assert value in cards
+
+
+def test_half_and_end_are_the_stages_of_the_results(run: Results, page: Page) -> None:
+    rows = run.curves[(run.curves["method"] == "guided_backprop") & (run.curves["metric"] == "spearman_abs")]
+    half, end = rows[rows["stage"] == 4].iloc[0], rows[rows["stage"] == 8].iloc[0]
+    card = page.text[page.text.index("keeps") :]
+    facts = re.search(r"excess at half\s*(\S+).*?excess at end\s*(\S+)", card, re.S)
+    assert facts is not None
+    assert facts.groups() == (number(half["excess"]), number(end["excess"]))
+
+
+def test_controls_are_marked_and_the_caveat_stands_before_the_verdicts(page: Page) -> None:
+    caveat = "Passing is necessary, never sufficient: a random map passes this test by construction."
+    assert page.text.index(caveat) < page.text.index("How to read a card")
+    for name in synthetic_results.CONTROLS:
+        assert re.search(name + r"\s+\S+\s+control", page.text)
+    assert not re.search(r"guided_backprop\s+\S+\s+control", page.text)
+
+
+def test_what_is_missing_is_listed(page: Page) -> None:
+    missing = page.text[page.text.index("What is missing") :]
+    for words in ("guided_backprop_lrp", "no ReLU in this model", "CUDA out of memory", "31 %", "12 %", "truncated"):
+        assert words in missing
+
+
+def test_every_setting_is_shown(run: Results, page: Page) -> None:
+    settings = page.text[page.text.index("Settings\n") :]
+    flat = " ".join(settings.split())
+    for key in ("weights_sha256", "images_sha256", "date", "init", "batch_norm", "classes", "device", "command"):
+        assert str(run.config[key]) in flat
+    for block in run.config["blocks"]:
+        assert f"{block['name']} {block['name']}.weight, {block['name']}.bias" in flat
+    for name, version in run.config["versions"].items():
+        assert re.search(rf"{name}\s*{version}", flat)
+    assert re.search(r"excess\s*0\.5", flat)
+
+
+def test_settings_nobody_planned_for_are_shown(run: Results, tmp_path: Path) -> None:
+    odd = only(run, tmp_path, "gradient")
+    odd = dataclasses.replace(odd, config=run.config | {"new_knob": {"deep": [1, None]}})
+    text = " ".join(Page(render(odd).read_text("utf-8")).text.split())
+    assert re.search(r"Other\s*new knob\s*deep\s*1, None", text)
+
+
+def test_images_and_drawings_have_alternatives_and_ids_are_unique(page: Page) -> None:
+    assert all(a.get("alt") for t, a in page.elements if t == "img")
+    drawings = [a for t, a in page.elements if t == "svg"]
+    assert all(a.get("aria-label") if a.get("role") == "img" else a.get("aria-hidden") for a in drawings)
+    assert sum(a.get("role") == "img" for a in drawings) == 11 * 4 + 2
+    ids = Counter(page.values("id"))
+    assert max(ids.values()) == 1
+    wanted = {h[1:] for h in page.values("href") if h.startswith("#")}
+    wanted |= {c[5:-1] for c in page.values("clip-path")}
+    assert wanted
+    assert wanted <= set(ids)
+
+
+def test_drawings_take_their_colours_from_the_page(page: Page) -> None:
+    styles = " ".join(page.values("style"))
+    assert "var(--curve)" in styles
+    assert set(re.findall(r"#[0-9a-f]{6}", styles)) <= {"#000000"}
+    (sheet,) = page.code["style"]
+    assert set(re.findall(r"var\((--[a-z-]+)\)", styles)) <= set(re.findall(r"(--[a-z-]+):", sheet))
+    assert "prefers-color-scheme: dark" in sheet
+    assert "@media print" in sheet
+
+
+def test_a_film_strip_shows_the_maps_in_both_views(run: Results, page: Page) -> None:
+    strip = run.strips[0]
+    for view in ("absolute", "diverging"):
+        images = {
+            a["alt"].split(",")[0]: a["src"] for t, a in page.elements if t == "img" and view in a.get("class", "")
+        }
+        assert set(images) == set(strip.maps)
+        data = base64.b64decode(images["gradient"].removeprefix("data:image/webp;base64,"))
+        pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+        tiles = [pixels[:, i * 24 : i * 24 + 20] for i in range(9)]
+        for shown, saliency in zip(tiles, strip.maps["gradient"], strict=True):
+            np.testing.assert_array_equal(shown[..., :3], colour(saliency, view))  # small maps lose nothing
+        assert np.all(pixels[:, 20:24, 3] == 0)
+
+
+def test_three_large_photos_of_noise_stay_under_ten_megabytes(run: Results, tmp_path: Path) -> None:
+    noise = np.random.default_rng(6).standard_normal((9, 3, 224, 224), dtype=np.float32)
+    worst = dict.fromkeys(synthetic_results.METHODS, noise)  # nothing compresses worse
+    strips = [
+        dataclasses.replace(run.strips[0], picture=synthetic_results.picture(i, 224), maps=worst) for i in range(3)
+    ]
+    path = render(dataclasses.replace(run, folder=tmp_path, strips=strips))
+    assert path == tmp_path / "report.html"
+    assert 1_000_000 < path.stat().st_size < 10_000_000
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_run_in_which_nothing_worked_still_has_a_report(run: Results, tmp_path: Path) -> None:
+    names = ("curves", "floors", "verdicts", "table")
+    empty = {name: getattr(run, name).iloc[:0] for name in names}
+    page = Page(render(dataclasses.replace(run, folder=tmp_path, strips=[], config={}, **empty)).read_text("utf-8"))
+    assert "unnamed model" in page.text
+    assert "guided_backprop_lrp" in page.text
+
+
+def test_a_second_check_is_named_beside_the_first(run: Results, tmp_path: Path) -> None:
+    few = only(run, tmp_path, "gradient", "gradcam")
+    more = few.curves[few.curves["metric"] == "spearman"].assign(check="independent", share=1 / 8)
+    both = dataclasses.replace(few, curves=pd.concat([few.curves, more], ignore_index=True))
+    page = Page(render(both).read_text("utf-8"))
+    assert "Spearman, signed, independent" in page.text
+    assert "Spearman, signed, cascading" in page.text
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(run: Results, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    target.mkdir()
+    with pytest.raises(RunError, match=r"cannot write .*finished jobs are kept"):
+        render(only(run, tmp_path, "gradient"))
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_figures_are_written_in_every_format(run: Results, tmp_path: Path, format: str, start: bytes) -> None:
+    one = run.curves[(run.curves["metric"] == "spearman") & run.curves["method"].isin(["gradient", "gradcam"])]
+    strip = dataclasses.replace(run.strips[0], maps={"gradcam": run.strips[0].maps["gradcam"]})
+    small = dataclasses.replace(run, folder=tmp_path, curves=one, strips=[strip])
+    paths = figures(small, format)  # type: ignore[arg-type]
+    assert {p.stem for p in paths} == {
+        "curves-cascading-spearman", "methods-cascading-spearman", "strip-0-absolute", "strip-0-diverging",
+    }  # fmt: skip
+    assert all(p.parent == tmp_path / "figures" and p.suffix == f".{format}" for p in paths)
+    contents = [p.read_bytes() for p in paths]
+    assert all(c.startswith(start) for c in contents)
+    assert [p.read_bytes() for p in figures(small, format)] == contents  # type: ignore[arg-type]
+
+
+def test_another_figure_format_is_refused(run: Results) -> None:
+    with pytest.raises(InputError, match="expected one of png, pdf, svg"):
+        figures(run, "gif")  # type: ignore[arg-type]
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert number(0.9951) == "0.995"
+    assert number(None) == number("x") == "–"
+    assert interval(None, 1.0) == ""
+    assert percent(1.0) == "100 %"
