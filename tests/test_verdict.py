@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import t as student
 
 from heatproof.checks.interval import Estimate, enough, estimate, excess, t_quantile
-from heatproof.checks.reasons import THRESHOLDS
+from heatproof.checks.reasons import THRESHOLDS, Case, why_undecided
 from heatproof.checks.verdict import WORST_FIRST, Verdict, judge
 from heatproof.errors import InputError
 
@@ -194,6 +194,16 @@ class TestEnough:
         assert enough(replace(self.KNOWN, image_variance=0.01), 0.5)[1] is None
         assert enough(replace(self.KNOWN, conditional=True), 0.5)[1] is None
         assert enough(self.KNOWN, 0.4) == (None, None)
+
+    def test_the_interval_that_needs_most_counts(self) -> None:
+        other = replace(self.KNOWN, mean=0.35, upper=0.51)
+        floor = replace(self.KNOWN, mean=0.1, lower=0.0, upper=0.2)
+        expected = enough(self.KNOWN, 0.5)
+        assert None not in expected
+        for excesses in ([self.KNOWN, other], [other, self.KNOWN]):
+            text, images, seeds = why_undecided(Case("spearman", floor, excesses, 0.0, [2, 4], 4))
+            assert (images, seeds) == expected
+            assert f"about {images} images (now 32) or {seeds} seeds and nulls (now 5) would" in text
 
     def test_as_many_as_it_says_do_decide(self) -> None:
         """Runs of that size are decided far more often than the small one, which is not."""
@@ -399,6 +409,12 @@ class TestVanished:
         case = self.case([0.1, 0.0, 0.0, 0.0], 30)
         case["vanished"][:] = False
         assert judge(**case).verdict == "undefined"
+
+    def test_only_vanished_cells_are_filled(self) -> None:
+        case = self.case([0.1, 0.0, 0.0, 0.0], 30)
+        case["vanished"].reshape(4, -1)[:, 1:] = False
+        verdict = judge(**case)
+        assert (verdict.verdict, verdict.vanished, verdict.undefined) == ("undefined", 0.01, 0.29)
 
     def test_all_maps_vanish(self) -> None:
         verdict = judge(**self.case([0.1, 0.0, 0.0, 0.0], 100))

@@ -12,14 +12,18 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from .checks.batch_norm import POLICIES
 from .checks.blocks import Block
 from .checks.chain import DECIDING, METRICS, Record, Subject, chain, null_chain
+from .checks.draws import INITS
 from .checks.randomize import blocks_of
 from .checks.reasons import THRESHOLDS
 from .engine.chunks import chunk_slices, padded
+from .engine.guard import fixed_batch
 from .engine.passes import check_inputs, output, own
 from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
+from .experiment.files import write_text
 from .experiment.folder import claim, save_photos, to_picture
 from .experiment.identity import method_identity, model_fingerprint, nonce, tensor_hash, versions, weights_hash
 from .experiment.jobs import Job, job, shards
@@ -173,15 +177,16 @@ def plan_audit(
     Raises:
         InputError, ModelError, RunError.
     """
-    _check_choices(checks, metrics, classes, keep_maps, seeds, nulls, chunk)
+    _check_choices(checks, metrics, classes, keep_maps, batch_norm, init, seeds, nulls, chunk, 1 if stages is None else stages)
     private, images = _placed(model, images, device)
     check_inputs(private, images)
     named = named_methods(methods)
     threads = threads or torch.get_num_threads()
+    chunk = fixed_batch(private) or chunk
     with thread_count(threads):
         original = _in_chunks(private, images, score, chunk)
         wanted = _targets(original, targets, images, score)
-        calibration = images[:CALIBRATION]
+        calibration = padded(images[:CALIBRATION], chunk)[:chunk] if fixed_batch(private) else images[:CALIBRATION]
         parts = tuple(blocks_of(private, calibration, blocks))
         subject = Subject(
             private, images, wanted, named, tuple(metrics), score, parts, calibration, factory, init, std, batch_norm,
@@ -228,6 +233,9 @@ def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
 def read_audit(folder: str | Path) -> Audit:
     """Judge what a run folder holds and write its tables and report again."""
     results = load(Path(folder))
+    write_text(results.folder / "table.csv", results.table.to_csv(index=False))
+    write_text(results.folder / "verdicts.csv", results.verdicts.to_csv(index=False))
+    write_text(results.folder / "verdicts.json", results.verdicts.to_json(orient="records", indent=1) + "\n")
     report = render(results)
     return Audit(results.table, results.verdicts, report, results.folder, results)
 
@@ -242,7 +250,16 @@ def _work(plan: AuditPlan, j: Job) -> Record:
 
 
 def _check_choices(
-    checks: Sequence[str], metrics: Sequence[str], classes: str, keep_maps: str, seeds: int, nulls: int, chunk: int
+    checks: Sequence[str],
+    metrics: Sequence[str],
+    classes: str,
+    keep_maps: str,
+    batch_norm: str,
+    init: str | Mapping[str, Tensor],
+    seeds: int,
+    nulls: int,
+    chunk: int,
+    stages: int,
 ) -> None:
     for given, known, what in ((checks, CHECKS, "checks"), (metrics, METRICS, "metrics")):
         unknown = [g for g in given if g not in known]
@@ -250,10 +267,11 @@ def _check_choices(
             raise InputError(f"{what}={tuple(given)!r}; expected some of {', '.join(known)}")
     if not set(DECIDING) & set(metrics):
         raise InputError(f"metrics={tuple(metrics)!r} holds none that decides a verdict; add one of {DECIDING}")
-    for value, allowed, what in ((classes, CLASSES, "classes"), (keep_maps, KEEP, "keep_maps")):
+    named = ((classes, CLASSES, "classes"), (keep_maps, KEEP, "keep_maps"), (batch_norm, POLICIES, "batch_norm"))
+    for value, allowed, what in (*named, (init if isinstance(init, str) else "original", INITS, "init")):
         if value not in allowed:
             raise InputError(f"{what}={value!r}; expected one of {', '.join(allowed)}")
-    for number, least, what in ((seeds, 1, "seeds"), (nulls, 2, "nulls"), (chunk, 1, "chunk")):
+    for number, least, what in ((seeds, 1, "seeds"), (nulls, 2, "nulls"), (chunk, 1, "chunk"), (stages, 1, "stages")):
         if number < least:
             raise InputError(f"{what}={number}; expected at least {least}")
 

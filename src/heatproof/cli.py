@@ -257,7 +257,7 @@ def audit(
             seed=seed,
             device=_device(device),
             threads=threads,
-            chunk=loaded.batch or chunk,
+            chunk=chunk,
             score=_score(score),
             factory=loaded.factory,
             faithfulness=faithfulness,

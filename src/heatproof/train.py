@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .errors import HeatproofError, InputError
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int, str], object]
 """``progress(done, total, info)``: steps done, steps in all, one line about where training stands."""
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -126,8 +126,8 @@ def accuracy(model: nn.Module, pixels: Tensor, targets: Tensor, batch: int = 256
         raise InputError(f"accuracy({type(model).__name__}) in training mode; call model.eval() first")
     where = next((p.device for p in model.parameters()), pixels.device)
     hits = [
-        (model(x.to(where)).argmax(1).cpu() == y.cpu()).sum()
-        for x, y in zip(pixels.split(batch), targets.split(batch), strict=True)
+        (model(pixels[i : i + batch].to(where)).argmax(1).cpu() == targets[i : i + batch].cpu()).sum()
+        for i in range(0, len(pixels), batch)
     ]
     return float(torch.stack(hits).sum()) / len(pixels)
 

@@ -22,11 +22,11 @@ Split = Literal["train", "test"]
 Array = np.ndarray[Any, Any]
 
 SIZES = (32, 64)  # smaller, the digit cannot be read; larger, no crop fits into the test part at half scale
-TEST_COLUMNS = slice(192, 320)  # of 640: crops for the test come from here, crops for training from both sides of it
+TEST_COLUMNS = slice(128, 256)  # of 640: crops for the test come from here, crops for training from both sides of it
 TEST_EVERY = 5  # of each class, every fifth original belongs to the test
 DRAWS = 15  # random numbers behind one scene
 CHUNK = 256
-INK = (0.3, 0.6)  # of the ink an 8 x 8 digit has at a point: where the stroke begins, and where it covers fully
+INK = (0.2, 0.7)  # of the ink an 8 x 8 digit has at a point: where the stroke begins, and where it covers fully
 OPAQUE = 0.5  # a pixel belongs to the mask where the stroke covers more than this
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 
@@ -171,8 +171,8 @@ def _scene(background: Tensor, digits: Tensor, draws: Tensor) -> tuple[Tensor, T
 
 def _place(digits: Tensor, draws: Tensor, size: int) -> Tensor:
     """The share of each pixel that the stroke covers, in [0, 1]: digits enlarged, turned a little and put somewhere."""
-    side = size * (0.46 + 0.08 * draws[:, 0])
-    angle = 0.2 * (2 * draws[:, 1] - 1)  # radians, about 11 degrees either way
+    side = size * (0.48 + 0.08 * draws[:, 0])
+    angle = 0.12 * (2 * draws[:, 1] - 1)  # radians, about 7 degrees either way
     room = size - side * 1.15 - 1  # the turned digit and its soft edge stay inside
     centre = size / 2 + room[:, None] * (draws[:, 2:4] - 0.5)
     turn = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], 1).view(-1, 2, 2)

@@ -103,7 +103,7 @@ class Pass:
             if not self.shared:
                 return [found[place] for place in places]
             self._gradients[key] = found
-        return [self._gradients[key][place] for place in places]
+        return [self._gradients[key][place].clone() for place in places]  # a caller may write to its own
 
     def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
         roots = [self.leaf if place == INPUT else self.taps[place].edge for place in places]

@@ -113,16 +113,21 @@ class Cells:
 
     @cached_property
     def _pivots(self) -> dict[tuple[Any, ...], Cell]:
-        return _pivoted(self._keyed, "value")
+        return _pivoted(self._keyed, "value", self.images)
 
     @cached_property
     def _gone(self) -> dict[tuple[Any, ...], np.ndarray[Any, Any]]:
-        return _pivoted(self._keyed.assign(gone=self._keyed["status"] == "vanished"), "gone")
+        gone = self._keyed.assign(gone=(self._keyed["status"] == "vanished").astype(float))
+        return {key: grid == 1 for key, grid in _pivoted(gone, "gone", self.images).items()}
 
     @cached_property
     def _keyed(self) -> pd.DataFrame:
         nulls = self.table["check"].isin(["null", "prior"])
         return self.table.assign(place=self.table["stage"].where(~nulls, 0))
+
+    @property
+    def images(self) -> int:
+        return int(self.config["chosen"]["images"])
 
     @property
     def checks(self) -> list[str]:
@@ -137,11 +142,12 @@ class Cells:
         return [m for m in SHOWN if m in set(self.table["metric"])]
 
 
-def _pivoted(rows: pd.DataFrame, column: str) -> dict[tuple[Any, ...], np.ndarray[Any, Any]]:
+def _pivoted(rows: pd.DataFrame, column: str, images: int) -> dict[tuple[Any, ...], Cell]:
+    """Grids of (seeds, images); NaN where a shard has no row, as for support-only Spearman on maps without zeros."""
     found = {}
     for key, group in rows.groupby(["check", "method", "metric", "place"], sort=False):
         grid = group.pivot(index="seed", columns="image", values=column)
-        found[tuple(key)] = grid.sort_index().sort_index(axis=1).to_numpy()
+        found[tuple(key)] = grid.sort_index().reindex(columns=range(images)).to_numpy()
     return found
 
 
@@ -206,8 +212,7 @@ def _verdicts(cells: Cells) -> pd.DataFrame:
 
 def _verdict(cells: Cells, method: str) -> dict[str, Any]:
     check = next((c for c in cells.checks if c != "independent"), None)
-    gain = estimate(cells.of("faithfulness", method, "gain", 0))
-    faith = {"faithfulness": gain.mean, "faithfulness_lower": gain.lower, "faithfulness_upper": gain.upper}
+    faith = _faithfulness(cells.of("faithfulness", method, "gain", 0))
     if check is None:
         reason = "Independent randomisation alone carries no verdict; add the check cascading."
         return {"method": method, "verdict": "undecided", "reason": reason, **faith}
@@ -230,6 +235,14 @@ def _verdict(cells: Cells, method: str) -> dict[str, Any]:
         "floor_badly_estimated": found.floor_badly_estimated,
         **faith,
     }
+
+
+def _faithfulness(gains: Cell) -> dict[str, float]:
+    names = ("faithfulness", "faithfulness_lower", "faithfulness_upper")
+    if not gains.size:
+        return dict.fromkeys(names, float("nan"))
+    gain = estimate(gains)
+    return dict(zip(names, (gain.mean, gain.lower, gain.upper), strict=True))
 
 
 def _strips(folder: Path, config: dict[str, Any]) -> list[Strip]:

@@ -11,6 +11,7 @@ from ..checks.chain import METRICS, Subject, explain_all
 from ..combine import effort_of, with_effort
 from ..engine.call import attribute
 from ..engine.chunks import generator, padded
+from ..engine.guard import fixed_batch
 from ..engine.passes import counted_rows
 from ..errors import HeatproofError, InputError
 from ..faithfulness.quick import FRACTIONS, ORDERS
@@ -19,7 +20,7 @@ from ..types import Explain, name_of
 from .budget import Choice, Costs
 from .cost import count
 
-METRIC_SECONDS_PER_PIXEL = 6e-7
+METRIC_SECONDS_PER_PIXEL = 3e-7
 """All four metrics on one pair of maps, a pixel; for the counted cost."""
 
 
@@ -55,29 +56,32 @@ def try_methods(subject: Subject) -> Trial:
     if not usable:
         raise InputError(f"no method can run on this model; the first says: {next(iter(refused.values()))}")
     plain = {n: e for n, e in usable.items() if not effort_of(e)[0]}
+    size = fixed_batch(subject.model) or 1
     with counted_rows() as shared:
-        explain_all(replace(subject, methods=plain, chunk=1), subject.model, [0], "original")
-    return Trial(usable, refused, fixed + shared[0], effort)
+        explain_all(replace(subject, methods=plain, chunk=size), subject.model, [0], "original")
+    return Trial(usable, refused, fixed + shared[0] / size, effort)
 
 
-def _try(subject: Subject, explain: Explain) -> tuple[str, int]:
-    """The error of a method, "" where it runs, and the rows it took."""
+def _try(subject: Subject, explain: Explain) -> tuple[str, float]:
+    """The error of a method, "" where it runs, and the rows that one image took."""
+    size = fixed_batch(subject.model) or 1
+    x, target = padded(subject.images[:1], size), padded(subject.targets[:1], size)
     with counted_rows() as rows:
         try:
-            attribute(explain, subject.model, subject.images[:1], subject.targets[:1], score=subject.score)
+            attribute(explain, subject.model, x, target, score=subject.score)
         except HeatproofError as error:
             return str(error), 0
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # a callable of the user's may raise anything; it is refused by name
             return f"{type(error).__name__}: {error}", 0
-    return "", rows[0]
+    return "", rows[0] / size
 
 
 def counted_costs(subject: Subject, trial: Trial, checks: int, nulls: int, faithfulness: bool) -> Costs:
     """Costs from counted work alone: the same on every run."""
     x = padded(subject.images[:1], subject.chunk)
-    row = count(subject.model, x).seconds(x.device.type) / subject.chunk
+    row = count(subject.model, x).seconds(x.device.type, torch.get_num_threads()) / subject.chunk
     pixels = subject.images[0, 0].numel()
     return Costs(
         row=row,

@@ -18,7 +18,7 @@ CNN_DECAYED = ("conv1.weight", "conv2.weight", "fc1.weight")
 def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
     """Fill with a normal of mean 0 drawn again beyond two standard deviations, as TensorFlow does; in place.
 
-    What is left has a standard deviation of 0.8796 std. The bounds of PyTorch's initialiser are absolute, so they are given.
+    What is left has a standard deviation of 0.8796 std. The bounds of PyTorch's initialiser are absolute, hence given.
     """
     return nn.init.trunc_normal_(tensor, std=std, a=-2 * std, b=2 * std)
 

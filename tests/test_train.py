@@ -1,0 +1,286 @@
+"""The trainer: learns, repeats itself to the last bit, leaves no trace, and writes whole files or none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from heatproof.errors import HeatproofError, InputError, WeightsError
+from heatproof.models import checkpoint
+from heatproof.models.checkpoint import load_checkpoint, read_card, save_checkpoint
+from heatproof.models.nets import demo_net
+from heatproof.train import accuracy, seeded, train
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Net(nn.Module):
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Linear(4 * 36, 2)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x):
+        return self.head(self.drop(self.norm(self.conv(x)).relu().flatten(1)))
+
+
+def bars(count: int = 130, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Upright bars (class 0) and lying ones (class 1) in noise."""
+    g = torch.Generator().manual_seed(seed)
+    x = 0.3 * torch.randn(count, 1, 8, 8, generator=g)
+    y = torch.randint(2, (count,), generator=g)
+    x[torch.arange(count), 0, :, 3] += (y == 0)[:, None].float()
+    x[torch.arange(count), 0, 3, :] += (y == 1)[:, None].float()
+    return x, y
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([v.flatten().double() for v in model.state_dict().values()])
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 0.01), ("adamw", 0.01), ("sgd", 0.1)])
+@pytest.mark.parametrize("schedule", ["onecycle", None])
+def test_learns(optimizer, lr, schedule):
+    model = seeded(Net, 0)
+    done = train(model, *bars(), epochs=6, batch=16, lr=lr, optimizer=optimizer, schedule=schedule)
+    assert len(done.history) == 6
+    assert done.history[-1].loss < 0.5 * done.history[0].loss
+    assert done.history[-1].accuracy > 0.95
+    assert done.seconds > 0
+    assert accuracy(model, *bars(seed=1)) > 0.95
+    assert not any(m.training for m in model.modules())
+    assert all(p.is_contiguous() for p in model.parameters())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(bf16):
+    def one(seed: int) -> torch.Tensor:
+        model = seeded(lambda: Net(dropout=0.5), 0)
+        torch.rand(seed + 3)  # the global state must not matter
+        train(
+            model,
+            *bars(),
+            epochs=2,
+            batch=32,
+            seed=seed,
+            bf16=bf16,
+            augment=lambda x, g: x + torch.rand(1, generator=g),
+        )
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+        return weights(model)
+
+    assert torch.equal(one(0), one(0))
+    assert not torch.equal(one(0), one(1))
+
+
+def test_global_random_state_comes_back():
+    before = torch.random.get_rng_state()
+    train(seeded(lambda: Net(0.5), 3), *bars(), epochs=1)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_one_step_is_the_optimizers_step():
+    """A full batch at a constant rate: plain SGD worked out by hand, decay on the weight and not on the bias."""
+    x, y = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 0, 1, 1, 0])
+    model = seeded(lambda: nn.Linear(3, 2), 0)
+    w, b = model.weight.detach().clone(), model.bias.detach().clone()
+    train(model, x, y, epochs=1, batch=6, lr=0.5, optimizer="sgd", schedule=None, weight_decay=0.1)
+    error = ((x @ w.T + b).softmax(1) - nn.functional.one_hot(y, 2)) / 6
+    torch.testing.assert_close(model.weight.detach(), w - 0.5 * (error.T @ x + 0.1 * w))
+    torch.testing.assert_close(model.bias.detach(), b - 0.5 * error.sum(0))
+
+
+def test_decay_applies_to_the_named_parameters_only():
+    x, y = torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])  # no gradient reaches the weights
+    model = seeded(lambda: nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)), 0)
+    before = [layer.weight.detach().clone() for layer in model]
+    with torch.no_grad():
+        model[0].bias.zero_()
+    options = {"epochs": 1, "batch": 4, "lr": 0.5, "optimizer": "sgd", "schedule": None}
+    train(model, x, y, **options, weight_decay=0.1, decayed=["0.weight"])
+    torch.testing.assert_close(model[0].weight.detach(), before[0] * 0.95)
+    torch.testing.assert_close(model[1].weight.detach(), before[1])
+
+
+def test_every_image_is_seen_once_an_epoch_in_a_new_order():
+    x, y = torch.arange(10.0)[:, None], torch.zeros(10, dtype=torch.int64)
+    seen: list[list[float]] = []
+
+    def note(batch, generator):
+        seen.append(batch[:, 0].tolist())
+        return batch
+
+    train(nn.Linear(1, 2), x, y, epochs=2, batch=4, augment=note)
+    assert [len(s) for s in seen] == [4, 3, 3, 4, 3, 3]
+    first, second = ([i for part in parts for i in part] for parts in (seen[:3], seen[3:]))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+
+
+def test_progress_counts_every_step():
+    calls: list[tuple[int, int, str]] = []
+    train(Net(), *bars(100), epochs=2, batch=40, progress=lambda *call: calls.append(call))
+    assert [c[:2] for c in calls] == [(i, 6) for i in range(1, 7)]
+    assert calls[0][2].startswith("epoch 1 of 2, loss ")
+    assert calls[-1][2].startswith("epoch 2 of 2, loss ")
+
+
+def test_an_interrupted_training_leaves_the_model_in_evaluation_mode():
+    model = Net()
+
+    def stop(*call):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, *bars(), epochs=1, progress=stop)
+    assert not model.training
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    x, y = bars()
+    x[5, 0, 0, 0] = float("nan")
+    with pytest.raises(HeatproofError, match=r"loss is nan in epoch 1 of 3.*lower lr"):
+        train(Net(), x, y, epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"epochs": 0}, "epochs=0"),
+        ({"batch": 0}, "batch=0"),
+        ({"optimizer": "lion"}, "optimizer='lion'.*adam, adamw, sgd"),
+        ({"schedule": "cosine"}, "schedule='cosine'"),
+        ({"decayed": ["conv.weights"]}, "no parameter called conv.weights"),
+        ({"targets": torch.zeros(130)}, "torch.float32"),
+        ({"targets": torch.zeros(129, dtype=torch.int64)}, r"\(129,\)"),
+    ],
+)
+def test_bad_options_are_named_and_change_nothing(change, named):
+    x, y = bars()
+    model = Net()
+    before = weights(model)
+    with pytest.raises(InputError, match=named):
+        train(model, x, change.pop("targets", y), **{"epochs": 1, **change})
+    assert torch.equal(before, weights(model))
+    assert model.training
+
+
+def test_accuracy_counts_and_does_not_depend_on_the_batch():
+    model = nn.Linear(2, 2).eval()
+    with torch.no_grad():
+        model.weight.copy_(torch.eye(2))
+        model.bias.zero_()
+    x, y = torch.tensor([[1.0, 0], [0, 1], [2, 1], [0, 3], [5, 1]]), torch.tensor([0, 1, 1, 1, 0])
+    assert accuracy(model, x, y, batch=2) == accuracy(model, x, y) == 0.8
+    with pytest.raises(InputError, match=r"model\.eval"):
+        accuracy(model.train(), x, y)
+
+
+def test_checkpoint_comes_back_with_its_card(tmp_path):
+    model, card = seeded(Net, 0), {"data": "bars", "accuracy": 0.97, "seed": 0, "epochs": 2}
+    train(model, *bars(), epochs=1)
+    path = save_checkpoint(tmp_path / "new" / "net.safetensors", model, card)
+    other = seeded(Net, 1)
+    assert load_checkpoint(path, other) == read_card(path) == card
+    assert torch.equal(weights(model), weights(other))
+    with safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["heatproof"]) == card
+    assert [p.name for p in path.parent.iterdir()] == ["net.safetensors"]
+
+
+def test_tied_weights_are_kept(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    path = save_checkpoint(tmp_path / "tied.safetensors", model, {})
+    other = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    load_checkpoint(path, other)
+    assert torch.equal(other[0].weight, model[0].weight)
+    assert torch.equal(other[1].weight, model[0].weight)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = save_checkpoint(tmp_path / "net.safetensors", seeded(Net, 0), {"seed": 0})
+    before = path.read_bytes()
+
+    def half(tensors, target, metadata):
+        target.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_file", half)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, seeded(Net, 1), {"seed": 1})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_checkpoints_that_do_not_fit_change_nothing(tmp_path):
+    path = save_checkpoint(tmp_path / "net.safetensors", Net(), {})
+    model = nn.Sequential(nn.Linear(3, 3))
+    before = weights(model)
+    with pytest.raises(WeightsError, match="2 missing.*9 unexpected"):
+        load_checkpoint(path, model)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(WeightsError, match=r"net\.safetensors"):
+        load_checkpoint(path, Net())
+    with pytest.raises(WeightsError, match=r"no weights file .*gone"):
+        load_checkpoint(tmp_path / "gone.safetensors", Net())
+    assert torch.equal(before, weights(model))
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A recipe of a few seconds, and no demand on its accuracy."""
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(demo_net, "Recipe", lambda seed: RECIPE(parts=2, part=40, epochs=1, batch=20, seed=seed))
+    monkeypatch.setattr(demo_net, "TEST_SCENES", 40)
+    monkeypatch.setattr(demo_net, "REQUIRED", 0.0)
+
+
+RECIPE = demo_net.Recipe
+
+
+@pytest.mark.usefixtures("tiny")
+def test_demo_network_is_trained_once_for_a_recipe(tmp_path):
+    calls: list[tuple[int, int, str]] = []
+    cache = tmp_path / "network.safetensors"
+    model, card = demo_net.demo_network(cache, seed=1, progress=lambda *call: calls.append(call))
+    assert [c[:2] for c in calls] == [(i, 6) for i in range(1, 7)]
+    assert (card["seed"], card["epochs"]) == (1, 1)
+    calls.clear()
+    again, same = demo_net.demo_network(cache, seed=1, progress=lambda *call: calls.append(call))
+    assert calls == []
+    assert same == card
+    assert not again.training
+    assert torch.equal(weights(model), weights(again))
+    other, _ = demo_net.demo_network(cache, seed=2)
+    assert read_card(cache)["seed"] == 2
+    assert not torch.equal(weights(model), weights(other))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_demo_network_never_overwrites_a_foreign_file(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    save_file({"x": torch.ones(1)}, path)
+    before = path.read_bytes()
+    with pytest.raises(WeightsError, match="not made by it"):
+        demo_net.demo_network(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("tiny")
+def test_demo_network_says_what_accuracy_it_missed(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo_net, "REQUIRED", 0.97)
+    with pytest.raises(HeatproofError, match=r"reached \d+\.\d% on 40 unseen scenes, and 97% is required"):
+        demo_net.demo_network(tmp_path / "network.safetensors")
+    assert list(tmp_path.iterdir()) == []
