@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from nets import Net, fresh_input
-from test_contract import same, snapshot
 from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.audit import plan_audit, read_audit, run_audit
 from heatproof.experiment import files
+from nets import Net, fresh_input
+from test_contract import same, snapshot
 
 CHEAP = ("gradient", "gradcam", "edge_map", "random_map")
 
@@ -66,7 +66,9 @@ def values(table: pd.DataFrame, method: str, metric: str, check: str = "cascadin
 
 
 def test_brackets(tmp_path: Path) -> None:
-    audit = audited(tmp_path, images=images(24), checks=("cascading", "independent"), methods=(*CHEAP, constant), seeds=4, nulls=5)
+    audit = audited(
+        tmp_path, images=images(24), checks=("cascading", "independent"), methods=(*CHEAP, constant), seeds=4, nulls=5
+    )
     for check in ("cascading", "independent", "null", "prior"):
         for metric in ("spearman", "spearman_abs", "ssim", "hog"):
             assert (values(audit.table, "edge_map", metric, check) == 1).all()
@@ -260,7 +262,19 @@ def test_files_of_a_run(tmp_path: Path) -> None:
         "config.json", "jobs", "maps", "photos", "report.html", "table.csv", "verdicts.csv", "verdicts.json",
     }  # fmt: skip
     table = pd.read_csv(folder / "table.csv", keep_default_na=True)
-    assert list(table.columns) == ["model", "dataset", "method", "check", "stage", "metric", "image", "seed", "value", "status", "error"]
+    assert list(table.columns) == [
+        "model",
+        "dataset",
+        "method",
+        "check",
+        "stage",
+        "metric",
+        "image",
+        "seed",
+        "value",
+        "status",
+        "error",
+    ]
     verdicts = json.loads((folder / "verdicts.json").read_text())
     assert {v["method"] for v in verdicts} == set(CHEAP)
     assert all(np.isfinite(v["faithfulness"]) for v in verdicts)
@@ -337,7 +351,9 @@ def test_budget_chooses_the_same_every_time_and_less_for_less(tmp_path: Path) ->
 def test_an_exported_program_of_fixed_batch(tmp_path: Path) -> None:
     program = torch.export.export(net(), (images(4),)).module()
     want = audited(tmp_path / "eager", chunk=4)
-    plan = plan_audit(program, images(), methods=CHEAP, seeds=2, nulls=3, faithfulness=False, chunk=4, out=tmp_path / "program")
+    plan = plan_audit(
+        program, images(), methods=CHEAP, seeds=2, nulls=3, faithfulness=False, chunk=4, out=tmp_path / "program"
+    )
     found = run_audit(plan)
     assert set(found.verdicts.method) == set(want.verdicts.method)
     assert (values(found.table, "edge_map", "spearman") == 1).all()

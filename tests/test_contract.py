@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from nets import RELU_SPELLINGS, Net, PerLayer, fresh_input, targets
 from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.types import spec_of
+from nets import RELU_SPELLINGS, Net, PerLayer, fresh_input, targets
 
 METHODS = pytest.mark.parametrize("explain", hp.METHODS.values(), ids=hp.METHODS)
 
@@ -21,7 +21,9 @@ METHODS = pytest.mark.parametrize("explain", hp.METHODS.values(), ids=hp.METHODS
 def snapshot(model: nn.Module, x: Tensor) -> Any:
     """Everything a call could leave behind, by value and by identity."""
     return {
-        "tensors": {k: (v.data_ptr(), v.detach().clone(), v.requires_grad) for k, v in model.state_dict(keep_vars=True).items()},
+        "tensors": {
+            k: (v.data_ptr(), v.detach().clone(), v.requires_grad) for k, v in model.state_dict(keep_vars=True).items()
+        },
         "grads": {k: v.grad for k, v in model.named_parameters()},
         "modules": [(k, id(m), m.training, sorted(vars(m))) for k, m in model.named_modules()],
         "hooks": [

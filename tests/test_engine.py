@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from nets import RELU_SPELLINGS, Net, PerLayer, fresh_input, targets
-from reference.guided import guided
 from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.engine.passes import SPATIAL, counted_rows, forward, shared_passes
 from heatproof.engine.twin import tensors, twin
+from nets import RELU_SPELLINGS, Net, PerLayer, fresh_input, targets
+from reference.guided import guided
 
 
 @pytest.mark.parametrize("relu", RELU_SPELLINGS.values(), ids=RELU_SPELLINGS)
@@ -33,7 +33,13 @@ class Relu6Net(Net):
 
 @pytest.mark.parametrize(
     "relu",
-    [F.relu6, lambda x: F.hardtanh(x, 0.0, 6.0), lambda x: x.clamp(0, 6), lambda x: x.clamp_(0, 6), nn.ReLU6(inplace=True)],
+    [
+        F.relu6,
+        lambda x: F.hardtanh(x, 0.0, 6.0),
+        lambda x: x.clamp(0, 6),
+        lambda x: x.clamp_(0, 6),
+        nn.ReLU6(inplace=True),
+    ],
 )
 def test_relu6_gates_at_both_ends(relu: Any) -> None:
     model, x = Relu6Net(F.relu6), fresh_input()
@@ -152,7 +158,9 @@ def test_product_of_two_branches_is_an_escape() -> None:
 
 
 def test_batch_statistics_are_refused() -> None:
-    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(), nn.Linear(144, 3))
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(), nn.Linear(144, 3)
+    )
     with pytest.raises(hp.ModelError, match="batch"):
         hp.gradient(net.double().eval(), fresh_input())
 
@@ -357,7 +365,10 @@ class TestGradcam:
 
     def test_no_spatial_layer(self) -> None:
         with pytest.raises(hp.NotApplicable, match="layer="):
-            hp.gradcam(nn.Sequential(nn.Flatten(), nn.Linear(128, 3), nn.ReLU(), nn.Linear(3, 2)).double().eval(), fresh_input())
+            hp.gradcam(
+                nn.Sequential(nn.Flatten(), nn.Linear(128, 3), nn.ReLU(), nn.Linear(3, 2)).double().eval(),
+                fresh_input(),
+            )
 
     def test_unknown_layer_names_near_ones(self) -> None:
         with pytest.raises(hp.InputError, match="no such module"):

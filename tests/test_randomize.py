@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from nets import Net, fresh_input
-from test_contract import same, snapshot
 from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.checks.blocks import Block, automatic_blocks, order_of_use
 from heatproof.engine.twin import tensors
+from nets import Net, fresh_input
+from test_contract import same, snapshot
 
 INITS = ("original", "trunc_normal", "uniform", "permute")
 

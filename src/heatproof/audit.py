@@ -177,7 +177,9 @@ def plan_audit(
     Raises:
         InputError, ModelError, RunError.
     """
-    _check_choices(checks, metrics, classes, keep_maps, batch_norm, init, seeds, nulls, chunk, 1 if stages is None else stages)
+    _check_choices(
+        checks, metrics, classes, keep_maps, batch_norm, init, seeds, nulls, chunk, 1 if stages is None else stages
+    )
     private, images = _placed(model, images, device)
     check_inputs(private, images)
     named = named_methods(methods)

@@ -63,6 +63,7 @@ Images = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="at most so many images, evenly spread over the folder")]
 Size = Annotated[int | None, typer.Option(min=1, help="side in pixels; default: the model's own preset")]
+Resize = Annotated[int | None, typer.Option(min=1, help="short side before the centre crop; default: as the preset")]
 Numbers = Annotated[str | None, typer.Option(help="one number, or one a channel: 0.485,0.456,0.406 (pixels in 0 to 1)")]
 Function = Annotated[
     str | None,
@@ -145,6 +146,7 @@ def explain(
     target: Target = None,
     limit: Limit = None,
     size: Size = None,
+    resize: Resize = None,
     mean: Numbers = None,
     std: Numbers = None,
     preprocess: Function = None,
@@ -157,7 +159,9 @@ def explain(
 ) -> None:
     """Draw one sheet for each image: picture, a map for each method, predicted class; and keep the raw maps."""
     _set_threads(threads)
-    loaded, found, names = _inputs(model, weights, images, limit, size, mean, std, preprocess, class_names, device)
+    loaded, found, names = _inputs(
+        model, weights, images, limit, size, resize, mean, std, preprocess, class_names, device
+    )
     folder = out or Path("maps") / loaded.name
     with _bar("images") as step:
         done = explain_images(
@@ -199,6 +203,7 @@ def audit(
     target: Target = None,
     limit: Limit = None,
     size: Size = None,
+    resize: Resize = None,
     mean: Numbers = None,
     std: Numbers = None,
     preprocess: Function = None,
@@ -236,7 +241,9 @@ def audit(
     """
     _set_threads(threads)
     wanted = _verdict_names(fail_on)
-    loaded, found, names = _inputs(model, weights, images, limit, size, mean, std, preprocess, class_names, device)
+    loaded, found, names = _inputs(
+        model, weights, images, limit, size, resize, mean, std, preprocess, class_names, device
+    )
     with console.status("trying every method on one image"):
         plan = plan_audit(
             loaded.model,
@@ -409,6 +416,7 @@ def _inputs(
     images: Path,
     limit: int | None,
     size: int | None,
+    resize: int | None,
     mean: str | None,
     std: str | None,
     preprocess: str | None,
@@ -418,7 +426,9 @@ def _inputs(
     """Model, images and class names, as the options of every command give them."""
     with console.status(f"loading {model}"):
         loaded = load_model(model, weights, device=_device(device))
-    how = override(loaded.preprocess, size=size, mean=_floats(mean), std=_floats(std), function=preprocess)
+    how = override(
+        loaded.preprocess, size=size, resize=resize, mean=_floats(mean), std=_floats(std), function=preprocess
+    )
     with _bar("reading images") as step:
         found = read_images(images, how, limit, progress=lambda n, total: step(n, total, None))
     for file, reason in found.skipped:
@@ -529,4 +539,4 @@ def _minutes(minutes: float) -> str:
 
 
 def _number(value: Any) -> str:
-    return "" if value is None or value != value else f"{value:.2f}"
+    return "" if value is None or value != value else f"{value:z.2f}"

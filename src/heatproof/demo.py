@@ -94,7 +94,9 @@ def inside_mask(demo: Demo, folder: Path, chunk: int = 8) -> pd.DataFrame:
     """
     scenes = demo.scenes
     shares: dict[str, list[Tensor]] = {}
-    subject = Subject(demo.model, scenes.pixels, scenes.targets, named_methods(list(METHODS)), (), logit, (), scenes.pixels)
+    subject = Subject(
+        demo.model, scenes.pixels, scenes.targets, named_methods(list(METHODS)), (), logit, (), scenes.pixels
+    )
     for start in range(0, len(scenes.pixels), chunk):
         shard = list(range(start, min(start + chunk, len(scenes.pixels))))
         mask = padded(scenes.masks[shard], len(shard))

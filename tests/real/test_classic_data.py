@@ -33,7 +33,9 @@ def loaded(model: torch.nn.Module, name: str) -> torch.nn.Module:
 def test_mnist_lenet_is_as_good_as_measured():
     pixels, targets = read_idx(DATA / "MNIST/raw", "test")
     assert targets[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]  # the test set's well-known beginning
-    assert accuracy(loaded(LeNet(), "mnist_lenet"), (pixels - 0.1307) / 0.3081, targets) == pytest.approx(0.9905, abs=2e-4)
+    assert accuracy(loaded(LeNet(), "mnist_lenet"), (pixels - 0.1307) / 0.3081, targets) == pytest.approx(
+        0.9905, abs=2e-4
+    )
 
 
 @pytest.mark.parametrize(("folder", "mean"), [("MNIST", 0.1307), ("FashionMNIST", 0.2860)])

@@ -56,7 +56,7 @@ def why_dominated(case: Case) -> str:
     """Rule 2."""
     return (
         f"Maps of the model and of random networks already agree at {said(case.floor)} ({case.metric}, limit "
-        f"{THRESHOLDS['floor']:.2f}): the map shows the input, whatever the network"
+        f"{THRESHOLDS['floor']:z.2f}): the map shows the input, whatever the network"
     )
 
 
@@ -64,7 +64,7 @@ def why_insensitive(case: Case) -> str:
     """Rule 3."""
     return (
         f"With {case.at(0)} the map keeps {said(case.excesses[0])} of what {case.metric} can have above its floor of "
-        f"{case.floor.mean:.2f} (limit {THRESHOLDS['excess']:.2f}): it hardly depends on what those blocks learned"
+        f"{case.floor.mean:z.2f} (limit {THRESHOLDS['excess']:z.2f}): it hardly depends on what those blocks learned"
     )
 
 
@@ -73,7 +73,7 @@ def why_sensitive(case: Case) -> str:
     most = max(case.excesses, key=lambda e: e.upper)
     return (
         f"From {case.at(0)} on the map keeps at most {said(most)} of what {case.metric} can have above its floor of "
-        f"{said(case.floor)} (limits {THRESHOLDS['excess']:.2f} and {THRESHOLDS['floor']:.2f})"
+        f"{said(case.floor)} (limits {THRESHOLDS['excess']:z.2f} and {THRESHOLDS['floor']:z.2f})"
     )
 
 
@@ -91,7 +91,7 @@ def why_undecided(case: Case) -> tuple[str, int | None, int | None]:
     if back:
         return f"The map changes and comes back: the {back[0]} is {said(back[1])} ({case.metric})", None, None
     name, widest, limit = max(pointed, key=lambda p: p[1].upper)
-    text = f"The {name} is {said(widest)} ({case.metric}), an interval that crosses {limit:.2f}"
+    text = f"The {name} is {said(widest)} ({case.metric}), an interval that crosses {limit:z.2f}"
     counts = [enough(e, threshold) for _, e, threshold in pointed]
     images, seeds = (None if None in some else max(n for n in some if n) for some in zip(*counts, strict=True))
     return text + _would_decide(widest, images, seeds), images, seeds
@@ -124,8 +124,8 @@ def remarks(case: Case, badly_estimated: bool) -> str:
     text = ""
     if badly_estimated:
         text += (
-            f"; the floor is badly estimated: with everything randomised the excess is {case.excesses[-1].mean:.2f}, and "
-            f"should be within {THRESHOLDS['last']:.2f} of 0"
+            f"; the floor is badly estimated: with everything randomised the excess is {case.excesses[-1].mean:z.2f}, and "
+            f"should be within {THRESHOLDS['last']:z.2f} of 0"
         )
     if case.floor.conditional or case.excesses[0].conditional:
         text += "; conditional on this seed"
@@ -134,4 +134,4 @@ def remarks(case: Case, badly_estimated: bool) -> str:
 
 def said(estimate: Estimate) -> str:
     """Mean and interval."""
-    return f"{estimate.mean:.2f} [{estimate.lower:.2f}, {estimate.upper:.2f}]"
+    return f"{estimate.mean:z.2f} [{estimate.lower:z.2f}, {estimate.upper:z.2f}]"

@@ -114,7 +114,9 @@ class LayerTap:
                 )
             )
         if isinstance(modules[self.path], torch.jit.ScriptModule):
-            raise NotApplicable(f"layer={self.path!r} is TorchScript, whose layers cannot be read; give the eager model")
+            raise NotApplicable(
+                f"layer={self.path!r} is TorchScript, whose layers cannot be read; give the eager model"
+            )
         modules[self.path].register_forward_hook(self._hook)
 
     def tap(self) -> Tap:

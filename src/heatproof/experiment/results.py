@@ -184,7 +184,7 @@ def _curves(cells: Cells) -> pd.DataFrame:
                     share = 1 / blocks if check == "independent" else stage / blocks
                     rows.append(
                         (check, method, metric, stage, share, plain.mean, plain.lower, plain.upper, plain.share)
-                        + (over.mean, over.lower, over.upper)  # noqa: RUF005
+                        + (over.mean, over.lower, over.upper)
                     )
     columns = ["check", "method", "metric", "stage", "share", "mean", "lower", "upper", "defined"]
     return pd.DataFrame(rows, columns=[*columns, "excess", "excess_lower", "excess_upper"])

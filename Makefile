@@ -1,0 +1,34 @@
+# Two commands: make demo, make test. Both work on a machine with only Python 3.11, make and the package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/heatproof demo --out runs/demo
+
+test: $(VENV)/dev.stamp lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
+	touch $@
+
+# the .pth file lets torchvision's wheel import against a CPU build of torch, in this environment only
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo,vision,dev]'
+	$(BIN)/python -c "import site; open(site.getsitepackages()[0] + '/vision_ops.pth', 'w').write('import sys; sys.path.append(\"$(CURDIR)/tests\"); import _vision_ops\n')"
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs
