@@ -4,6 +4,7 @@ Its compiled part, which would declare these operators, needs the CUDA build. Th
 ``.pth`` file in their environment; the package never does.
 """
 
+import contextlib
 import importlib.abc
 import sys
 
@@ -20,10 +21,8 @@ class _DeclareOperators(importlib.abc.MetaPathFinder):
                 ("nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
                 ("qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"),
             ):
-                try:
+                with contextlib.suppress(RuntimeError):  # a build of torchvision that brings its own
                     torch.library.define(f"torchvision::{operator}", arguments)
-                except RuntimeError:  # a build of torchvision that brings its own
-                    pass
 
 
 sys.meta_path.insert(0, _DeclareOperators())

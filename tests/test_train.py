@@ -228,7 +228,7 @@ def test_checkpoints_that_do_not_fit_change_nothing(tmp_path):
     path = save_checkpoint(tmp_path / "net.safetensors", Net(), {})
     model = nn.Sequential(nn.Linear(3, 3))
     before = weights(model)
-    with pytest.raises(WeightsError, match="2 missing.*9 unexpected"):
+    with pytest.raises(WeightsError, match=r"2 missing.*9 unexpected"):
         load_checkpoint(path, model)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(WeightsError, match=r"net\.safetensors"):

@@ -18,6 +18,7 @@ from .checks.chain import DECIDING, METRICS, Record, Subject, chain, null_chain
 from .checks.draws import INITS
 from .checks.randomize import blocks_of
 from .checks.reasons import THRESHOLDS
+from .data.labels import class_name
 from .engine.chunks import chunk_slices, padded
 from .engine.guard import fixed_batch
 from .engine.passes import check_inputs, output, own
@@ -171,7 +172,7 @@ def plan_audit(
         threads: of a job; None takes torch's number. chunk: images in one pass. Both are part of the result.
         faithfulness: measure the quick score that stands beside each verdict.
         keep_maps: raw maps to keep: "strips" (photos of the film strip), "all", "none".
-        about: what the report prints: model, dataset, images (name, label), command, warnings, preprocessing.
+        about: what the report prints: model, dataset, images (name, label), class_names, command, warnings.
         photos: uint8 ``(H, W, 3)`` pictures by place in the data set; None shows the tensors themselves.
 
     Raises:
@@ -346,7 +347,7 @@ def _config(
         warnings.append(f"not resumed, since their code cannot be identified: {', '.join(unknown)}")
     return {
         **asked,
-        **{k: v for k, v in about.items() if k not in ("images", "warnings")},
+        **{k: v for k, v in about.items() if k not in ("images", "warnings", "class_names")},
         "model": about.get("model", type(subject.model).__name__),
         "dataset": about.get("dataset", "images"),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -376,12 +377,14 @@ def _config(
         "threads": threads,
         "chunk": subject.chunk,
         "seed": subject.seed,
-        "images": _image_rows(subject, original, about.get("images", [])),
+        "images": _image_rows(subject, original, about.get("images", []), about.get("class_names", [])),
         "warnings": warnings,
     }
 
 
-def _image_rows(subject: Subject, original: Tensor, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _image_rows(
+    subject: Subject, original: Tensor, known: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> list[dict[str, Any]]:
     """What the report says of each image: name, label, explained and predicted class, probability."""
     rows = []
     guess = predicted(original, subject.score)
@@ -389,6 +392,8 @@ def _image_rows(subject: Subject, original: Tensor, known: Sequence[Mapping[str,
     for i in range(len(subject.images)):
         row: dict[str, Any] = {"name": f"image {i}", **(known[i] if i < len(known) else {})}
         row |= {"target": int(subject.targets[i]), "predicted": int(guess[i])}
+        if names:
+            row |= {f"{k}_name": class_name(names, int(row[k])) for k in ("target", "predicted")}
         if chance is not None:
             row["probability"] = round(float(chance[i, guess[i]]), 6)
         rows.append(row)

@@ -25,6 +25,7 @@ from .types import METHODS
 
 SHEETS = 6
 TEST_SEED = 1
+DIGITS = [f"digit {d}" for d in range(10)]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def draw_sheets(demo: Demo, folder: Path) -> list[Path]:
         methods=list(METHODS),
         out=folder / "sheets",
         names=_names(few),
-        class_names=[f"digit {d}" for d in range(10)],
+        class_names=DIGITS,
         photos=lambda i: _picture(demo, i),
     )
     return done.sheets
@@ -69,6 +70,7 @@ def plan(demo: Demo, folder: Path, seeds: int, threads: int | None, seed: int) -
         "model": f"SmallCNN ({100 * float(accuracy):.1f} % on unseen scenes)" if accuracy else "SmallCNN",
         "dataset": "digits on photos",
         "images": [{"name": n, "label": str(int(t))} for n, t in zip(_names(count), demo.scenes.targets, strict=True)],
+        "class_names": DIGITS,
         "command": "heatproof demo",
     }
     return plan_audit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -170,24 +171,18 @@ def _table(folder: Path, config: dict[str, Any]) -> pd.DataFrame:
 
 
 def _curves(cells: Cells) -> pd.DataFrame:
-    rows = []
-    blocks = len(cells.config["blocks"])
-    for check in cells.checks:
-        for method in cells.methods:
-            for metric in cells.metrics:
-                floor = cells.of("null", method, metric)
-                for stage in cells.config["stages"]:
-                    seen = cells.of(check, method, metric, stage)
-                    if not seen.size:
-                        continue
-                    plain, over = estimate(seen), excess(seen, floor)
-                    share = 1 / blocks if check == "independent" else stage / blocks
-                    rows.append(
-                        (check, method, metric, stage, share, plain.mean, plain.lower, plain.upper, plain.share)
-                        + (over.mean, over.lower, over.upper)
-                    )
+    places = product(cells.checks, cells.methods, cells.metrics, cells.config["stages"])
+    rows = [_curve_row(cells, *place) for place in places if cells.of(*place).size]
     columns = ["check", "method", "metric", "stage", "share", "mean", "lower", "upper", "defined"]
     return pd.DataFrame(rows, columns=[*columns, "excess", "excess_lower", "excess_upper"])
+
+
+def _curve_row(cells: Cells, check: str, method: str, metric: str, stage: int) -> tuple[Any, ...]:
+    seen = cells.of(check, method, metric, stage)
+    plain, over = estimate(seen), excess(seen, cells.of("null", method, metric))
+    share = (1 if check == "independent" else stage) / len(cells.config["blocks"])
+    bounds = (plain.mean, plain.lower, plain.upper, plain.share, over.mean, over.lower, over.upper)
+    return (check, method, metric, stage, share, *bounds)
 
 
 def _floors(cells: Cells) -> pd.DataFrame:
@@ -280,9 +275,8 @@ def _stage_name(config: dict[str, Any], check: str, stage: int) -> str:
 
 def _title(config: dict[str, Any], image: int) -> str:
     row = config["images"][image]
-    what = row.get("predicted_name", row.get("predicted"))
-    chance = f" {row['probability']:.2f}" if "probability" in row else ""
-    return f"{row['name']}: {what}{chance}"
+    chance = f" ({100 * row['probability']:.0f} %)" if "probability" in row else ""
+    return f"{row['name']}: {row.get('predicted_name', row['predicted'])}{chance}"
 
 
 def _mean(cells: Cell) -> float:

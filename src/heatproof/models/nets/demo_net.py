@@ -30,7 +30,7 @@ class Recipe:
     Drawing a new scene takes a tenth of the time of learning from it, so there are many scenes and few epochs.
     """
 
-    parts: int = 16
+    parts: int = 20
     part: int = 2000
     epochs: int = 2
     batch: int = 64

@@ -1,0 +1,267 @@
+"""The command line: what it prints, writes and returns; ten kinds of bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
+
+from heatproof.cli import app
+from heatproof.types import METHODS
+
+MODULE = """
+import torch
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.ReLU(), nn.Flatten(),
+                         nn.Linear(6 * 144, 8), nn.ReLU(), nn.Linear(8, 3))
+
+def smooth_net():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 256, 4), nn.Tanh(), nn.Linear(4, 3))
+
+def training_net():
+    class Stubborn(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = net()
+        def eval(self):
+            return self
+        def forward(self, x):
+            return self.inner(x)
+    return Stubborn()
+
+def odd_output():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = net()
+        def forward(self, x):
+            return [self.inner(x)]
+    return Odd()
+
+def one_logit():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 1))
+
+def mine(model, inputs, target):
+    return inputs.abs()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model module and 6 photos, made the current one."""
+    monkeypatch.chdir(tmp_path)
+    name = f"mymodels_{abs(hash(str(tmp_path)))}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "name.txt").write_text(name)
+    draw = np.random.default_rng(0)
+    for i, kind in enumerate(["cat", "cat", "cat", "dog", "dog", "dog"]):
+        folder = tmp_path / "photos" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 255, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((48, 40)).save(folder / f"{kind} {i}.png")
+    return tmp_path
+
+
+def run(place: Path, *arguments: Any, factory: str = "net") -> Any:
+    module = (place / "name.txt").read_text()
+    texts = [str(a).replace("MODULE", module) for a in arguments]
+    if texts[0] in ("audit", "explain"):
+        texts += [] if "--model" in texts else ["--model", f"{module}:{factory}"]
+        texts += [] if "--images" in texts else ["--images", str(place / "photos")]
+        texts += ["--size", "16", "--threads", "1"]
+    result = CliRunner().invoke(app, texts, env={"COLUMNS": "200"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    result.text = " ".join(result.output.split())
+    return result
+
+
+FAST = ("--methods", "gradient, edge_map, random_map", "--seeds", "3", "--budget", "full")
+
+
+def test_methods_lists_every_method(place: Path) -> None:
+    result = run(place, "methods")
+    assert result.exit_code == 0
+    assert all(name in result.text for name in METHODS)
+
+
+def test_help_teaches(place: Path) -> None:
+    text = run(place, "--help").text
+    assert all(word in text for word in ("explain", "audit", "report", "demo", "methods", "Exit codes"))
+    assert "torchvision:NAME" in run(place, "audit", "--help").text
+
+
+def test_explain_writes_sheets_and_raw_maps(place: Path) -> None:
+    result = run(place, "explain", "--out", "maps", "--methods", "gradient, integrated_gradients(steps=3), MODULE:mine")
+    assert result.exit_code == 0, result.text
+    assert sorted(p.name for p in (place / "maps").iterdir())[:2] == ["cat_0.png", "cat_0.safetensors"]
+    assert len(list((place / "maps").glob("*.png"))) == 6
+    maps = load_file(place / "maps" / "dog_5.safetensors")
+    assert set(maps) == {"gradient", "integrated_gradients(steps=3)", "mine"}
+    assert maps["gradient"].shape == (3, 16, 16)
+
+
+def test_explain_names_what_does_not_apply(place: Path) -> None:
+    result = run(
+        place, "explain", "--methods", "gradient, guided_backprop, gradcam", "--limit", 1, factory="smooth_net"
+    )
+    assert result.exit_code == 0, result.text
+    assert "not drawn: guided_backprop" in result.text
+    assert "not drawn: gradcam" in result.text
+
+
+def test_audit_from_plan_to_report(place: Path) -> None:
+    plan = run(place, "audit", *FAST, "--out", "run", "--dry-run")
+    assert "jobs, about" in plan.text
+    assert not (place / "run").exists()
+    result = run(place, "audit", *FAST, "--out", "run", "--figures", "svg")
+    assert result.exit_code == 0, result.text
+    assert str(Path("run/report.html")) in result.text
+    assert "random weights" in result.text
+    assert {v["method"] for v in json.loads((place / "run/verdicts.json").read_text())} == {
+        "gradient",
+        "edge_map",
+        "random_map",
+    }
+    assert list((place / "run" / "figures").glob("*.svg"))
+    again = run(place, "audit", *FAST, "--out", "run")
+    assert "of them finished, about 0 s" in again.text
+    report = run(place, "report", "run", "--figures", "pdf")
+    assert report.exit_code == 0
+    assert list((place / "run" / "figures").glob("*.pdf"))
+
+
+def test_fail_on_gives_exit_code_3(place: Path) -> None:
+    assert run(place, "audit", *FAST, "--out", "a", "--fail-on", "input-dominated").exit_code == 3
+    assert run(place, "audit", *FAST, "--out", "a", "--fail-on", "undefined").exit_code == 0
+
+
+def test_weights_file_and_class_names(place: Path) -> None:
+    sys.path.insert(0, str(place))
+    module = __import__((place / "name.txt").read_text())
+    save_file(module.net().state_dict(), place / "net.safetensors")
+    (place / "names.txt").write_text("cat\ndog\nfish\n")
+    result = run(
+        place,
+        "audit",
+        *FAST,
+        "--out",
+        "run",
+        "--weights",
+        "net.safetensors",
+        "--class-names",
+        "names.txt",
+        "--target",
+        "fish",
+    )
+    assert result.exit_code == 0, result.text
+    config = json.loads((place / "run" / "config.json").read_text())
+    assert {i["target_name"] for i in config["images"]} == {"fish"}
+    assert "random weights" not in result.text
+
+
+def test_single_logit_model(place: Path) -> None:
+    result = run(place, "audit", *FAST, "--out", "run", "--score", "single_logit", factory="one_logit")
+    assert result.exit_code == 0, result.text
+
+
+def test_stack_of_images(place: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), dtype=np.uint8)
+    np.save(place / "stack.npy", stack)
+    result = run(place, "audit", *FAST, "--out", "run", "--images", "stack.npy")
+    assert result.exit_code == 0, result.text
+
+
+def test_exported_program(place: Path) -> None:
+    sys.path.insert(0, str(place))
+    module = __import__((place / "name.txt").read_text())
+    program = torch.export.export(module.net().eval(), (torch.randn(2, 3, 16, 16),))
+    torch.export.save(program, place / "net.pt2")
+    result = run(place, "audit", *FAST, "--out", "run", "--model", place / "net.pt2")
+    assert result.exit_code == 0, result.text
+    drawn = run(place, "explain", "--model", place / "net.pt2", "--methods", "guided_backprop", "--out", "maps", "--limit", 3)
+    assert drawn.exit_code == 0, drawn.text
+    assert len(list((place / "maps").glob("*.png"))) == 3
+
+
+def test_unreadable_image_among_good_ones(place: Path) -> None:
+    (place / "photos" / "cat" / "broken.png").write_bytes(b"not a picture")
+    result = run(place, "audit", *FAST, "--out", "run")
+    assert result.exit_code == 0, result.text
+    assert "skipped" in result.text
+    assert "broken.png" in (place / "run" / "report.html").read_text()
+
+
+BAD = {
+    "no image in the folder": (("--images", "empty"), "no image"),
+    "no such folder": (("--images", "nowhere"), "nowhere"),
+    "all images unreadable": (("--images", "broken"), "broken"),
+    "NaN pixels": (("--images", "nan.npy"), "NaN"),
+    "wrong channel count": (("--images", "four.npy"), "channel"),
+    "target out of range": (("--target", "7"), "out of range"),
+    "unknown class name": (("--target", "unicorn"), "class name"),
+    "weights of another architecture": (("--weights", "other.safetensors"), "missing"),
+    "pickle with code": (("--weights", "evil.pt"), "evil.pt"),
+    "truncated weights": (("--weights", "cut.safetensors"), "cut.safetensors"),
+    "unknown method": (("--methods", "gradient, gradcma"), "gradcam"),
+    "unknown option of a method": (("--methods", "gradcam(layers=3)"), "layers"),
+    "no ReLU for guided backprop alone": (
+        ("--methods", "guided_backprop", "--factory", "smooth_net"),
+        "no method can run",
+    ),
+    "gradcam without a spatial layer": (("--methods", "gradcam", "--factory", "smooth_net"), "layer="),
+    "model in training mode": (("--factory", "training_net"), "training mode"),
+    "output of no score": (("--factory", "odd_output"), "score"),
+    "output (B, 1) without score": (("--factory", "one_logit"), "single_logit"),
+    "TorchScript for guided backprop": (("--model", "script.pt", "--methods", "guided_backprop"), "cannot see"),
+    "unknown model": (("--model", "torchvision:resnet19"), "resnet18"),
+    "unknown verdict": (("--fail-on", "bad"), "insensitive"),
+    "bad budget": (("--budget", "soon"), "budget"),
+    "bad device": (("--device", "toaster"), "toaster"),
+    "unknown score": (("--score", "logits"), "logit"),
+    "bad mean": (("--mean", "a,b"), "numbers"),
+}
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("executed"),))
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_clear_text(place: Path, arguments: tuple[str, ...], message: str) -> None:
+    (place / "empty").mkdir()
+    (place / "broken").mkdir()
+    (place / "broken" / "x.png").write_bytes(b"no picture")
+    np.save(place / "nan.npy", np.full((3, 3, 16, 16), np.nan, dtype=np.float32))
+    np.save(place / "four.npy", np.zeros((3, 4, 16, 16), dtype=np.float32))
+    save_file({"other": torch.zeros(2)}, place / "other.safetensors")
+    torch.save({"x": Evil()}, place / "evil.pt")
+    (place / "cut.safetensors").write_bytes((place / "other.safetensors").read_bytes()[:20])
+    sys.path.insert(0, str(place))
+    module = __import__((place / "name.txt").read_text())
+    torch.jit.trace(module.net().eval(), torch.randn(2, 3, 16, 16)).save(str(place / "script.pt"))
+    options = list(arguments)
+    factory = options.pop(options.index("--factory") + 1) if "--factory" in options else "net"
+    options = [o for o in options if o != "--factory"]
+    before = sorted(place.rglob("*"))
+    defaults = [] if "--methods" in options else ["--methods", "gradient"]
+    result = run(place, "audit", "--out", "run", *defaults, *options, factory=factory)
+    assert result.exit_code == 1, result.text
+    assert message in result.text
+    assert "Traceback" not in result.text
+    assert not (place / "executed").exists()
+    assert [p for p in sorted(place.rglob("*")) if "__pycache__" not in str(p)] == [
+        p for p in before if "__pycache__" not in str(p)
+    ]
