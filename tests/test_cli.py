@@ -190,7 +190,9 @@ def test_exported_program(place: Path) -> None:
     torch.export.save(program, place / "net.pt2")
     result = run(place, "audit", *FAST, "--out", "run", "--model", place / "net.pt2")
     assert result.exit_code == 0, result.text
-    drawn = run(place, "explain", "--model", place / "net.pt2", "--methods", "guided_backprop", "--out", "maps", "--limit", 3)
+    drawn = run(
+        place, "explain", "--model", place / "net.pt2", "--methods", "guided_backprop", "--out", "maps", "--limit", 3
+    )
     assert drawn.exit_code == 0, drawn.text
     assert len(list((place / "maps").glob("*.png"))) == 3
 

@@ -149,7 +149,8 @@ def test_seeded_and_a_longer_stack_begins_with_the_shorter():
     for name in ("pixels", "targets", "masks", "boxes", "origins"):
         assert torch.equal(getattr(short, name), getattr(long, name)[:40]), name
     assert not torch.equal(short.pixels, digit_scenes("train", 40, seed=6).pixels)
-    assert not torch.equal(short.targets, digit_scenes("test", 40, seed=5).targets)
+    tops = torch.stack([long.boxes[:, 0], digit_scenes("test", 300, seed=5).boxes[:, 0]]).double()
+    assert torch.corrcoef(tops)[0, 1].abs() < 0.25  # the splits draw apart: what is alike is not where
     assert torch.equal(before[0], torch.random.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
 

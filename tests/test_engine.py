@@ -202,6 +202,18 @@ def test_scores_equal_autograd(score: Any) -> None:
     torch.testing.assert_close(hp.gradient(Net(), x, targets(), score=score), want)
 
 
+def test_scores_by_hand() -> None:
+    out, target = torch.tensor([[1.0, 3.0, 2.0], [0.0, 0.0, 0.0]]), torch.tensor([1, 0])
+    assert hp.logit(out, target).tolist() == [3, 0]
+    assert hp.margin(out, target).tolist() == [1, 0]
+    assert hp.margin(out, torch.tensor([0, 0])).tolist() == [-2, 0]
+    torch.testing.assert_close(
+        hp.probability(out, target), out.exp().gather(1, target[:, None])[:, 0] / out.exp().sum(1)
+    )
+    torch.testing.assert_close(hp.log_probability(out, target).exp(), hp.probability(out, target))
+    torch.testing.assert_close(hp.label_probability(out, target), 1 / (1 + (-hp.logit(out, target)).exp()))
+
+
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_single_logit_and_regression(shape: tuple[int, ...]) -> None:
     class One(Net):
@@ -329,14 +341,13 @@ class TestGradcam:
     def test_value_survives_later_in_place_calls(self) -> None:
         class Later(Net):
             def forward(self, x: Tensor) -> Tensor:
-                y = F.relu(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-                y = y + 0
-                y *= 3
+                y = F.gelu(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+                y *= 3  # GELU keeps its input for the backward, so its output may be overwritten
                 return self.fc2(self.fc1(F.max_pool2d(y, 2).flatten(1)))
 
         tap = forward(Later(), fresh_input(), hp.logit, None, SPATIAL).tap(SPATIAL)
         model = Later()
-        want = F.relu(model.conv2(F.relu(model.norm1(model.conv1(fresh_input())))))
+        want = F.gelu(model.conv2(F.relu(model.norm1(model.conv1(fresh_input())))))
         torch.testing.assert_close(tap.value, want.detach())
 
     def test_concatenated_branches_are_taken_whole(self) -> None:
@@ -433,6 +444,13 @@ class TestSmooth:
         want = torch.stack([hp.guided_backprop(Net(), y, targets()) for y in noisy]).mean(0)
         found = hp.smooth(hp.guided_backprop, n=n, sigma=sigma, seed=3)(Net(), x, targets())
         torch.testing.assert_close(found, want)
+
+    def test_noise_follows_seed_and_index(self) -> None:
+        same_image = fresh_input(1).expand(3, -1, -1, -1).clone()
+        maps = hp.random_map(Net(), same_image, index=torch.tensor([4, 9, 4]))
+        assert torch.equal(maps[0], maps[2])
+        assert not torch.equal(maps[0], maps[1])
+        assert not torch.equal(maps, hp.random_map(Net(), same_image, index=torch.tensor([4, 9, 4]), seed=1))
 
     def test_takes_any_callable(self) -> None:
         found = hp.smooth(lambda model, inputs, target: inputs * 2, n=2, sigma=0.0)(Net(), fresh_input())

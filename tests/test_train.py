@@ -28,11 +28,12 @@ def _one_thread():
 class Net(nn.Module):
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
-        self.conv, self.norm, self.head = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Linear(4 * 36, 2)
+        self.first, self.conv = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.norm, self.head = nn.BatchNorm2d(4), nn.Linear(4 * 36, 2)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x):
-        return self.head(self.drop(self.norm(self.conv(x)).relu().flatten(1)))
+        return self.head(self.drop(self.norm(self.conv(self.first(x))).relu().flatten(1)))
 
 
 def bars(count: int = 130, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,6 +100,19 @@ def test_one_step_is_the_optimizers_step():
     error = ((x @ w.T + b).softmax(1) - nn.functional.one_hot(y, 2)) / 6
     torch.testing.assert_close(model.weight.detach(), w - 0.5 * (error.T @ x + 0.1 * w))
     torch.testing.assert_close(model.bias.detach(), b - 0.5 * error.sum(0))
+
+
+def test_onecycle_rises_from_a_25th_of_the_rate_and_falls_to_almost_nothing():
+    """Adam moves a bias under a steady gradient by the rate of the step."""
+    model = seeded(lambda: nn.Linear(3, 2), 0)
+    x, y, lr = torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64), 1e-3
+    biases = [model.bias.detach().clone()]
+    train(model, x, y, epochs=20, batch=4, lr=lr, progress=lambda *_: biases.append(model.bias.detach().clone()))
+    seen = torch.stack(biases).diff(dim=0)[:, 0]
+    assert seen[0] == pytest.approx(lr / 25, rel=0.02)
+    assert 0.7 * lr < seen.max() < 1.02 * lr  # beta 1 goes round too, which shortens the longest steps
+    assert 4 <= seen.argmax() <= 8
+    assert seen[-1] < lr / 100
 
 
 def test_decay_applies_to_the_named_parameters_only():
@@ -228,7 +242,7 @@ def test_checkpoints_that_do_not_fit_change_nothing(tmp_path):
     path = save_checkpoint(tmp_path / "net.safetensors", Net(), {})
     model = nn.Sequential(nn.Linear(3, 3))
     before = weights(model)
-    with pytest.raises(WeightsError, match=r"2 missing.*9 unexpected"):
+    with pytest.raises(WeightsError, match=r"2 missing.*11 unexpected"):
         load_checkpoint(path, model)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(WeightsError, match=r"net\.safetensors"):

@@ -54,10 +54,15 @@ def removed_pixels(images: Tensor, maps: Tensor, fraction: float, which: str, ra
     order = ties[
         values[:, ties].argsort(dim=1, descending=True, stable=True)
     ]  # most salient first, ties in seeded order
-    count = round(fraction * total) if which == "most" else total - round((1 - fraction) * total)
+    count = _rounded(fraction * total) if which == "most" else total - _rounded((1 - fraction) * total)
     chosen = order[:, :count] if which == "most" else order[:, total - count :]
     removed = torch.zeros_like(values, dtype=torch.bool).scatter_(1, chosen, True)
     return removed.reshape(len(images), 1, *images.shape[2:])
+
+
+def _rounded(pixels: float) -> int:
+    """Nearest whole number; 3.4999999999 is 3.5, as 1 - 0.9 is 0.1."""
+    return round(round(pixels, 6))
 
 
 def _fill(fill: float | Tensor, images: Tensor) -> Tensor:
