@@ -81,7 +81,7 @@ def train(
 
     Args:
         model: the network, initialised by the caller (`seeded`).
-        pixels: float ``(N, ...)`` in the units that the model takes.
+        pixels: ``(N, ...)`` in the units that the model takes, or what `augment` turns into them (bytes, say).
         targets: int64 ``(N,)``.
         epochs, batch: passes over the data; images a step.
         lr: the learning rate; under "onecycle" the highest.

@@ -173,7 +173,7 @@ def explain_all(
             for i, c in zip(shard, changed, strict=True)
         ]
     target = now if subject.classes == "predicted" and variant != "original" else target
-    with shared_passes(_needs(subject.methods)):
+    with shared_passes(_needs(subject.methods), x):
         for name, explain in subject.methods.items():
             try:
                 found = _one(explain, private, x, target, index, subject, variant)

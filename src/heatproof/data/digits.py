@@ -57,7 +57,7 @@ def digit_scenes(split: Split, count: int, seed: int, size: int = 48) -> Scenes:
     size and i alone: a longer stack begins with the shorter one.
 
     Args:
-        split: "train" (1440 originals) or "test" (357 originals).
+        split: "train" (1442 originals) or "test" (355 originals).
         count: number of scenes, at least 1.
         seed: of a generator of its own; the global random state is neither read nor changed.
         size: side in pixels, 32 to 64; the digit is about half of it.

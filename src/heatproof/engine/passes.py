@@ -46,23 +46,25 @@ def counted_rows() -> Iterator[list[int]]:
 
 @dataclass
 class Sharing:
-    """Passes kept while a job explains one batch by several methods."""
+    """Passes kept while a job explains one batch by several methods: those on that batch, never those on the noisy or
+    interpolated copies that a method makes of it, whose graphs would pile up."""
 
+    inputs: Tensor
     places: dict[str, frozenset[str]]
     kept: dict[tuple[Any, ...], Pass] = field(default_factory=dict)
-    alive: list[Any] = field(default_factory=list)
+    alive: list[nn.Module] = field(default_factory=list)
 
 
 _SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=None)
 
 
 @contextmanager
-def shared_passes(needs: Iterable[tuple[str, str]]) -> Iterator[None]:
-    """Within: each distinct pass over the same model and inputs runs once, with all the places in `needs`."""
+def shared_passes(needs: Iterable[tuple[str, str]], inputs: Tensor) -> Iterator[None]:
+    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`."""
     places: dict[str, frozenset[str]] = {}
     for rules, place in needs:
         places[rules] = places.get(rules, frozenset()) | {place}
-    token = _SHARING.set(Sharing(places))
+    token = _SHARING.set(Sharing(inputs, places))
     try:
         yield
     finally:
@@ -133,12 +135,12 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
     """
     sharing = _SHARING.get()
     name = rules.name if rules else "plain"
-    if sharing is not None and set(places) <= sharing.places.get(name, frozenset()):
-        key = (id(model), id(inputs), inputs._version, name, score)
+    if sharing is not None and inputs is sharing.inputs and set(places) <= sharing.places.get(name, frozenset()):
+        key = (id(model), inputs._version, name, score)
         if key not in sharing.kept:
             everything = sharing.places[name] - {INPUT}
             sharing.kept[key] = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
-            sharing.alive += [model, inputs]  # their ids must not be given to others
+            sharing.alive.append(model)  # its id must not be given to another
         return sharing.kept[key]
     return _run(model, inputs, score, rules, places, shared=False)
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 class SmallCNN(nn.Module):
     """Five conv-bn-relu layers, global average pooling and a linear head. ``(B, channels, H, W) -> (B, classes)``.
 
-    Pixels are taken in [0, 1] as they are. The last convolution keeps a quarter of the input's side (12 x 12 at 48 px), and
-    a unit of it sees 34 px, more than a digit. Six blocks for randomisation: each convolution with its batch norm, and
-    the head.
+    Pixels are taken in [0, 1] as they are. The last convolution has an eighth of the input's side (6 x 6 at 48 px), and
+    a unit of it sees 46 px, a whole digit with its surroundings. Six blocks for randomisation: each convolution with its
+    batch norm, and the head.
 
     Source: ours; a plain network of the kind that Simonyan & Zisserman (arXiv:1409.1556) describe.
     """
