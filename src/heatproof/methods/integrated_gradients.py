@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..score import logit
 from ..types import Score, method
 
-ROWS = 32
+ROWS = 16
 """Samples in one pass by default, so that memory does not grow with the number of steps."""
 
 
