@@ -8,6 +8,7 @@ with one of them is how ``x * (x > 0)`` would pass for a linear operation.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -98,15 +99,20 @@ class Taint:
 
 def check_graph(out: Tensor, allowed: tuple[type, ...], taint: Taint, rules: str) -> None:
     """Raise `EscapedOp` unless every node between `out` and the input is linear, pooling, shape or one of `allowed`."""
+    for node in _nodes(out):
+        if not _may_stand(node, allowed):
+            raise EscapedOp(_escaped(node, taint, rules))
+
+
+def _nodes(out: Tensor) -> Iterator[Any]:
+    """Every node of the graph of `out` once, from the output on."""
     seen, stack = set(), [out.grad_fn]
     while stack:
         node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if not _may_stand(node, allowed):
-            raise EscapedOp(_escaped(node, taint, rules))
-        stack.extend(parent for parent, _ in node.next_functions)
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node
+            stack.extend(parent for parent, _ in node.next_functions)
 
 
 def _may_stand(node: Any, allowed: tuple[type, ...]) -> bool:
@@ -147,16 +153,7 @@ def _escaped(node: Any, taint: Taint, rules: str) -> str:
 
 def uses_batch_statistics(out: Tensor) -> bool:
     """Whether a batch norm in the graph of `out` normalises with the statistics of the batch."""
-    seen, stack = set(), [out.grad_fn]
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if _kind(node) in BATCH_NORM and getattr(node, "_saved_training", False):
-            return True
-        stack.extend(parent for parent, _ in node.next_functions)
-    return False
+    return any(_kind(node) in BATCH_NORM and getattr(node, "_saved_training", False) for node in _nodes(out))
 
 
 def training_modules(model: torch.nn.Module) -> list[str]:

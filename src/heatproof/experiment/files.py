@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -17,7 +18,7 @@ from torch import Tensor
 from ..errors import RunError
 
 
-def write(path: Path, content: Callable[[Path], None]) -> Path:
+def write(path: Path, content: Callable[[Path], object]) -> Path:
     """Let `content` write a temporary file beside `path`, then rename it.
 
     Raises:
@@ -33,8 +34,13 @@ def write(path: Path, content: Callable[[Path], None]) -> Path:
     except SafetensorError as error:  # its writer reports a full disk in its own way
         raise RunError(f"{path} could not be written: {error}; finished jobs stay, the same command resumes") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the rename took it, or the error above says why it never came to be
+            temporary.unlink()
     return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    return write(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -90,9 +96,7 @@ def read_job(path: Path) -> dict[str, Any] | None:
 
 
 def _disk_message(path: Path, error: OSError) -> str:
+    kept = "finished jobs are kept, and the same command goes on from there"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"the disk is full, {path} could not be written; free some space, finished jobs stay and the same command "
-            "resumes"
-        )
-    return f"{path} could not be written: {error.strerror or error}; choose another folder with out= (--out)"
+        return f"the disk is full, cannot write {path}; make room: {kept}"
+    return f"cannot write {path}: {error.strerror or error}; mend that or choose another folder with out= (--out): {kept}"

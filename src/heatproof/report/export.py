@@ -11,9 +11,9 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from ..errors import InputError
+from ..experiment.files import write_bytes
 from ..experiment.results import Results
 from ..plots import combined, curves, film_strip
-from ._write import write
 
 Format = Literal["png", "pdf", "svg"]
 
@@ -39,7 +39,7 @@ def figures(results: Results, format: Format = "png") -> list[Path]:
     if format not in get_args(Format):
         raise InputError(f"figures(format={format!r}): expected one of {', '.join(get_args(Format))}")
     folder = results.folder / "figures"
-    return [write(folder / f"{name}.{format}", image(figure, format)) for name, figure in _drawn(results)]
+    return [write_bytes(folder / f"{name}.{format}", image(figure, format)) for name, figure in _drawn(results)]
 
 
 def image(figure: Figure, format: Format) -> bytes:

@@ -12,8 +12,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..experiment.files import write_bytes
 from ..experiment.results import Results
-from ._write import write
 from .cards import Card, cards, overviews
 from .film import films
 from .settings import label, settings
@@ -46,7 +46,7 @@ def render(results: Results) -> Path:
     environment.filters["breakable"] = breakable
     page = environment.get_template("template.html").render(_page(results))
     # names of undecodable files hold lone surrogates, which UTF-8 cannot carry
-    return write(results.folder / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+    return write_bytes(results.folder / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
 
 
 def _page(results: Results) -> dict[str, Any]:
