@@ -479,5 +479,8 @@ class TestSmooth:
     def test_text_and_options(self) -> None:
         assert repr(hp.smooth(hp.gradient, n=5)) == "smooth(gradient, n=5)"
         assert repr(hp.smoothgrad) == "smoothgrad"
-        with pytest.raises(hp.InputError, match="no option 'm'"):
-            hp.smooth(hp.gradient, m=5)
+        assert hp.smooth(hp.gradient, 5) == hp.smooth(hp.gradient, n=5)
+        with pytest.raises(TypeError, match="'m'"):
+            hp.smooth(hp.gradient, m=5)  # type: ignore[call-arg]
+        maps = hp.smoothgrad(model=Net(), inputs=fresh_input(), target=targets(), n=2)
+        assert torch.equal(maps, hp.smoothgrad(Net(), fresh_input(), targets(), n=2))

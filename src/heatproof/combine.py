@@ -42,7 +42,7 @@ class Composed:
     options: tuple[tuple[str, Any], ...] = ()
     title: str = field(default="", compare=False)
 
-    def __call__(self, model: nn.Module, inputs: Tensor, target: Any = None, /, **call: Any) -> Tensor:
+    def __call__(self, model: nn.Module, inputs: Tensor, target: Any = None, **call: Any) -> Tensor:
         return COMBINATORS[self.name].run(*self.parts, model, inputs, target, **{**dict(self.options), **call})
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Combinator:
     spec: Callable[..., Spec | None]
 
 
-def smooth(explain: Explain, **options: Any) -> Composed:
+def smooth(explain: Explain, n: int = 50, sigma: float = 0.15, seed: int = 0) -> Composed:
     """SmoothGrad of any method: the mean of its maps over noisy copies of the input (Smilkov et al. 2017).
 
     Args:
@@ -84,7 +84,8 @@ def smooth(explain: Explain, **options: Any) -> Composed:
 
     Source: arXiv:1706.03825, section 3; signed mean, noise relative to each image, not to the batch.
     """
-    return compose("smooth", explain, **options)
+    given = {"n": n, "sigma": sigma, "seed": seed}
+    return compose("smooth", explain, **{k: v for k, v in given.items() if v != SMOOTH[k]})
 
 
 def compose(name: str, *parts: Explain, **options: Any) -> Composed:
@@ -187,6 +188,9 @@ def _configured(explain: Explain, model: nn.Module, inputs: Tensor, target: Any 
     """A method with some of its options set."""
     return explain(model, inputs, target, **options)
 
+
+SMOOTH: dict[str, Any] = {"n": 50, "sigma": 0.15, "seed": 0}
+"""Defaults of `smooth`, which are left out of its text."""
 
 COMBINATORS: dict[str, Combinator] = {
     "configured": Combinator(_configured, lambda part: replace(part, needs=frozenset()) if part else None),

@@ -17,7 +17,7 @@ from ..engine.guard import fixed_batch
 from ..engine.interpose import Call, Interpose
 from ..engine.passes import call_model, own
 from ..engine.twin import tensors
-from ..errors import InputError
+from ..errors import InputError, ModelError
 
 FEWEST, MOST = 4, 20
 
@@ -52,6 +52,11 @@ class FirstUse:
             name = self.names.get(id(tensor))
             if name is not None:
                 self.seen.setdefault(name)
+            elif isinstance(tensor, nn.Parameter):
+                raise ModelError(
+                    f"{call} uses weights that are not part of the model's modules (a closure or a list holds them), so "
+                    "that randomising the model would leave them as they are; register them as modules or parameters"
+                )
 
     def after(self, call: Call, out: Any) -> None:
         del call, out

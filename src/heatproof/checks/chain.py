@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ..engine.call import attribute
+from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.passes import output, own, shared_passes
 from ..errors import HeatproofError, ModelError
@@ -225,7 +225,8 @@ def _one(
     spec = spec_of(explain)
     own_noise = spec is not None and spec.control_noise and variant != "original"
     seed = generator(subject.seed, variant).initial_seed() if own_noise else subject.seed
-    return attribute(explain, private, x, target, score=subject.score, seed=seed, index=index)
+    model, inputs = guarded(explain, private, x)
+    return attribute(explain, model, inputs, target, score=subject.score, seed=seed, index=index)
 
 
 def _needs(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:

@@ -15,6 +15,7 @@ from ..engine.chunks import generator
 from ..engine.passes import own
 from ..engine.twin import tensors
 from ..errors import InputError, ModelError
+from ..models.factory import fresh
 
 INITS = ("original", "trunc_normal", "uniform", "permute")
 STATISTICS = ("running_mean", "running_var")
@@ -48,7 +49,7 @@ def draw(
     if isinstance(init, Mapping):
         return _from_state(held, init)
     if init == "original":
-        return _from_state(held, _fresh_state(factory, seed), "factory") if factory else _reset(model, held, seed)
+        return _from_factory(held, factory, seed) if factory else _reset(model, held, seed)
     if init not in INITS:
         raise InputError(f"init={init!r}; expected one of {', '.join(INITS)} or a state dict")
     values = {name: _simple(init, t, std, generator("weights", seed, name)) for name, t in held.items()}
@@ -66,9 +67,11 @@ def _from_state(held: Mapping[str, Tensor], state: Mapping[str, Tensor], source:
     return Draws({n: state[n].detach().to(t.device, t.dtype) for n, t in held.items()}, dict.fromkeys(held, source))
 
 
-def _fresh_state(factory: Callable[[], nn.Module], seed: int) -> dict[str, Tensor]:
-    with _global_seed("factory", seed):
-        return dict(factory().state_dict())
+def _from_factory(held: Mapping[str, Tensor], factory: Callable[[], nn.Module], seed: int) -> Draws:
+    """A fresh instance; what two of them have in common (a table of positions) is a constant of the architecture."""
+    one, other = (_from_state(held, fresh(factory, s).state_dict(), "factory") for s in (2 * seed, 2 * seed + 1))
+    same = {n for n, t in one.values.items() if torch.equal(t, other.values[n])}
+    return Draws(one.values, {n: "constant" if n in same else "factory" for n in held})
 
 
 def _reset(model: nn.Module, held: Mapping[str, Tensor], seed: int) -> Draws:
@@ -83,7 +86,8 @@ def _reset(model: nn.Module, held: Mapping[str, Tensor], seed: int) -> Draws:
         if not callable(reset) or not mine or all(n in values for n in mine.values()):
             continue
         for key, tensor in _reinitialised(module, path, seed).items():
-            if mine[key] not in values:
+            untouched = torch.equal(tensor, held[mine[key]]) and _spread(tensor) > 0  # not one of its own: bare
+            if mine[key] not in values and not untouched:
                 values[mine[key]], source[mine[key]] = tensor, "reset_parameters"
     for name, tensor in held.items():
         if name not in values:
@@ -129,6 +133,10 @@ def _simple(kind: str, like: Tensor, std: float, source: torch.Generator) -> Ten
         new.uniform_(-std * 3**0.5, std * 3**0.5, generator=source)
     else:
         shuffled = torch.randperm(like.numel(), generator=source)
+        while like.numel() > 1 and torch.equal(shuffled, torch.arange(like.numel())):
+            shuffled = torch.randperm(
+                like.numel(), generator=source
+            )  # two elements stay as they were every second time
         return like.detach().flatten()[shuffled.to(like.device)].view_as(like)
     return new.to(like.device, like.dtype)
 

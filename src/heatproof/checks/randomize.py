@@ -40,13 +40,13 @@ def randomize(
     model: nn.Module,
     order: str = "cascading",
     init: str | Mapping[str, Tensor] = "original",
-    *,
     std: float = 0.01,
     blocks: Sequence[Block | str] | None = None,
     batch_norm: str = "reestimate",
     calibration: Tensor | None = None,
     which: str = "all",
     seed: int = 0,
+    *,
     factory: Callable[[], nn.Module] | None = None,
     keep: Sequence[int] | None = None,
 ) -> Iterator[Stage]:
@@ -83,6 +83,10 @@ def randomize(
             f"batch_norm in {POLICIES}, which in ('all', 'biases')"
         )
     plan = _plan(model, init, std, blocks, batch_norm, calibration, which, seed, factory)
+    return _stages(plan, order, keep)
+
+
+def _stages(plan: _Plan, order: str, keep: Sequence[int] | None) -> Iterator[Stage]:
     for position, (name, chosen) in enumerate(_sequence(plan.blocks, order), start=1):
         if keep is None or position in keep:
             stage = _stage(plan, chosen)
@@ -144,7 +148,7 @@ def _stage(plan: _Plan, chosen: list[Block]) -> nn.Module:
     replace = {n: plan.draws.values[n] for n in names if n in plan.draws.values}
     statistics = [n for n in names if n.endswith(STATISTICS)] if plan.batch_norm != "keep" else []
     replace |= {n: reset_value(n, held[n]) for n in statistics}
-    stage = twin(plan.model, replace)
+    stage = twin(plan.model, replace, own_buffers=True)  # calibration may write to them
     seen = {n for n in statistics if n not in plan.unused}
     if plan.batch_norm == "reestimate" and seen and plan.calibration is not None:
         reestimate(stage, seen, plan.calibration)
@@ -156,7 +160,7 @@ def _check_stage(plan: _Plan, chosen: list[Block], stage: nn.Module) -> None:
     before, after = tensors(plan.model), tensors(stage)
     for name in (n for b in chosen for n in b.tensors if n in plan.draws.values):
         old, new = before[name].detach(), after[name].detach()
-        constant = old.numel() < 2 or bool((old == old.flatten()[0]).all())
+        constant = plan.draws.source[name] == "constant" or bool((old == old.flatten()[0]).all())
         if not constant and torch.equal(old, new):
             raise ModelError(
                 f"{name!r} is unchanged after randomisation by {plan.draws.source[name]!r}; choose init='trunc_normal'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -38,9 +39,19 @@ def attribute(
     options: dict[str, Any] = {"score": score}
     if spec.noise and index is not None:
         options["index"] = index
-    if spec.noise and seed is not None:
+    if (
+        spec.noise and seed is not None and "seed" not in dict(getattr(explain, "options", ()))
+    ):  # the caller's own stands
         options["seed"] = seed
     return _checked(explain, explain(model, inputs, target, **options), inputs, target.dim() - 1)
+
+
+def guarded(explain: Explain, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor]:
+    """What a method is given: a callable of the user's gets copies, so that whatever it does to model or images harms
+    neither the user's own nor the methods after it."""
+    if spec_of(explain) is not None:
+        return model, inputs
+    return copy.deepcopy(model), inputs.clone()
 
 
 def without_model(model: nn.Module, inputs: Tensor, target: Any, maps: Tensor) -> Tensor:

@@ -135,10 +135,11 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
     """
     sharing = _SHARING.get()
     name = rules.name if rules else "plain"
-    if sharing is not None and inputs is sharing.inputs and set(places) <= sharing.places.get(name, frozenset()):
+    planned = sharing.places.get(name) if sharing is not None and inputs is sharing.inputs else None
+    if sharing is not None and planned is not None and set(places) <= planned:
         key = (id(model), inputs._version, name, score)
         if key not in sharing.kept:
-            everything = sharing.places[name] - {INPUT}
+            everything = planned - {INPUT}
             sharing.kept[key] = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
             sharing.alive.append(model)  # its id must not be given to another
         return sharing.kept[key]

@@ -99,4 +99,6 @@ def _disk_message(path: Path, error: OSError) -> str:
     kept = "finished jobs are kept, and the same command goes on from there"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full, cannot write {path}; make room: {kept}"
-    return f"cannot write {path}: {error.strerror or error}; mend that or choose another folder with out= (--out): {kept}"
+    return (
+        f"cannot write {path}: {error.strerror or error}; mend that or choose another folder with out= (--out): {kept}"
+    )

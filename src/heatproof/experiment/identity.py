@@ -41,11 +41,12 @@ def model_fingerprint(model: nn.Module) -> str:
     """Hash of the architecture: module classes with their settings and the source of their forward, or the graph."""
     digest = hashlib.sha256()
     graph = getattr(model, "graph", None)
-    if graph is not None:
+    if isinstance(model, torch.fx.GraphModule):
         digest.update(str(graph).encode())
     for path, module in model.named_modules():
         digest.update(f"{path}:{type(module).__qualname__}:{module.extra_repr()}".encode())
-        digest.update(source_of(type(module).forward).encode())
+        code = getattr(module, "code", None) if isinstance(module, torch.jit.ScriptModule) else None
+        digest.update((code or source_of(getattr(type(module), "forward", None))).encode())
     return digest.hexdigest()
 
 

@@ -14,12 +14,17 @@ from PIL import Image
 
 from ..checks.chain import DECIDING, METRICS
 from ..checks.interval import estimate, excess
+from ..checks.reasons import THRESHOLDS
 from ..checks.verdict import WORST_FIRST, judge
 from ..errors import RunError
 from .files import read_job, read_maps, read_rows
 from .folder import read_config
 
 Cell = np.ndarray[Any, Any]
+NO_NUMBERS: dict[str, Any] = {
+    **dict.fromkeys(("floor", "excess", "excess_last", "vanished", "undefined"), float("nan")),
+    "floor_badly_estimated": False,
+}
 SHOWN = (*METRICS, "spearman_support")
 
 COLUMNS = ["model", "dataset", "method", "check", "stage", "metric", "image", "seed", "value", "status", "error"]
@@ -56,7 +61,7 @@ class Results:
         table: the tidy rows, columns `COLUMNS`.
         curves: one row per (check, method, metric, stage) with mean, lower, upper (95 %), defined (share of finite
             cells), share (part of the blocks randomised, 0 to 1) and the excess with its interval (excess,
-            excess_lower, excess_upper; NaN where the floor is over .9). Stage 0 is the original: mean 1.
+            excess_lower, excess_upper; NaN where the floor is over .9).
         floors: one row per (method, metric): floor, floor_lower, floor_upper, prior, zeros (mean share of pixels that
             are zero in both maps).
         verdicts: one row per method, worst first: method, verdict, reason, metric (the deciding one), floor, excess,
@@ -126,6 +131,14 @@ class Cells:
         nulls = self.table["check"].isin(["null", "prior"])
         return self.table.assign(place=self.table["stage"].where(~nulls, 0))
 
+    def failed(self, check: str, method: str) -> str:
+        """What to say of a method that raised on more than a fifth of the maps; "" where it did not."""
+        rows = self.table[(self.table["method"] == method) & self.table["check"].isin([check, "null"])]
+        broken = rows[rows["status"] == "failed"]
+        if len(broken) <= THRESHOLDS["undefined"] * len(rows):
+            return ""
+        return f"It failed on {len(broken) / len(rows):.0%} of the maps; the first error: {broken['error'].iloc[0]}"
+
     @property
     def images(self) -> int:
         return int(self.config["chosen"]["images"])
@@ -164,6 +177,8 @@ def _table(folder: Path, config: dict[str, Any]) -> pd.DataFrame:
             f"{missing} of {len(config['jobs'])} jobs in {folder} are not finished; run the same command again, it does "
             "only what is missing"
         )
+    for method, error in config["refused"].items():
+        rows += [(method, c, 0, "", -1, 0, float("nan"), "refused", error) for c in config["checks"]]
     table = pd.DataFrame(rows, columns=COLUMNS[2:])
     table.insert(0, "model", config["model"])
     table.insert(1, "dataset", config["dataset"])
@@ -179,7 +194,8 @@ def _curves(cells: Cells) -> pd.DataFrame:
 
 def _curve_row(cells: Cells, check: str, method: str, metric: str, stage: int) -> tuple[Any, ...]:
     seen = cells.of(check, method, metric, stage)
-    plain, over = estimate(seen), excess(seen, cells.of("null", method, metric))
+    floor = cells.of("null", method, metric)  # support-only Spearman may be missing there
+    plain, over = estimate(seen), excess(seen, floor if floor.size else np.full((1, seen.shape[1]), np.nan))
     share = (1 if check == "independent" else stage) / len(cells.config["blocks"])
     bounds = (plain.mean, plain.lower, plain.upper, plain.share, over.mean, over.lower, over.upper)
     return (check, method, metric, stage, share, *bounds)
@@ -210,17 +226,18 @@ def _verdict(cells: Cells, method: str) -> dict[str, Any]:
     faith = _faithfulness(cells.of("faithfulness", method, "gain", 0))
     if check is None:
         reason = "Independent randomisation alone carries no verdict; add the check cascading."
-        return {"method": method, "verdict": "undecided", "reason": reason, **faith}
+        return {"method": method, "verdict": "undecided", "reason": reason, "metric": "", **NO_NUMBERS, **faith}
     metrics = [m for m in DECIDING if m in cells.config["metrics"]]
     stages = cells.config["stages"]
     seen = {m: np.stack([cells.of(check, method, m, s) for s in stages]) for m in metrics}
     gone = np.any([[cells.vanished(check, method, m, s) for s in stages] for m in metrics], axis=0)
     floor = {m: cells.of("null", method, m) for m in metrics}
     found = judge(seen, floor, vanished=gone, positions=stages, blocks=len(cells.config["blocks"]))
+    failed = cells.failed(check, method)
     return {
         "method": method,
-        "verdict": found.verdict,
-        "reason": found.reason,
+        "verdict": "undefined" if failed else found.verdict,
+        "reason": failed or found.reason,
         "metric": found.metric,
         "floor": found.floor.mean,
         "excess": found.excess_half.mean,

@@ -9,10 +9,10 @@ import torch
 
 from ..checks.chain import METRICS, Subject, explain_all
 from ..combine import effort_of, with_effort
-from ..engine.call import attribute
+from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.guard import fixed_batch
-from ..engine.passes import counted_rows
+from ..engine.passes import counted_rows, output
 from ..errors import HeatproofError, InputError
 from ..faithfulness.quick import FRACTIONS, ORDERS
 from ..methods.gradient import gradient
@@ -68,7 +68,7 @@ def _try(subject: Subject, explain: Explain) -> tuple[str, float]:
     x, target = padded(subject.images[:1], size), padded(subject.targets[:1], size)
     with counted_rows() as rows:
         try:
-            attribute(explain, subject.model, x, target, score=subject.score)
+            attribute(explain, *guarded(explain, subject.model, x), target, score=subject.score)
         except HeatproofError as error:
             return str(error), 0
         except (MemoryError, torch.OutOfMemoryError):
@@ -99,7 +99,10 @@ def counted_costs(subject: Subject, trial: Trial, checks: int, nulls: int, faith
 def measured_costs(subject: Subject, counted: Costs) -> Costs:
     """The same with seconds as this machine takes them, for the minutes that the plan prints."""
     x, target = (padded(t[:1], subject.chunk) for t in (subject.images, subject.targets))
-    row = _fastest(lambda: gradient(subject.model, x, target, score=subject.score)) / subject.chunk
+    try:
+        row = _fastest(lambda: gradient(subject.model, x, target, score=subject.score)) / subject.chunk
+    except HeatproofError:  # a model without a gradient, with methods that need none
+        row = _fastest(lambda: output(subject.model, x, subject.score)) / subject.chunk
     a, b = (torch.randn(x.shape, generator=generator("trial", i)).to(x.device) for i in range(2))
     compared = _fastest(lambda: [METRICS[m](a, b) for m in subject.metrics]) / subject.chunk
     return replace(counted, row=row, metrics=compared * len(subject.methods))
