@@ -255,6 +255,109 @@ def test_classes_predicted_explains_each_variants_own_class(tmp_path: Path) -> N
     assert not np.allclose(values(fixed.table, "gradient", "spearman"), values(own.table, "gradient", "spearman"))
 
 
+@pytest.mark.parametrize(
+    "methods",
+    [("integrated_gradients(steps=2)",), ("smoothgrad(n=2)",), {"mine": lambda m, x, t: hp.gradient(m, x, t)}],
+)
+def test_methods_that_share_no_pass(tmp_path: Path, methods: Any) -> None:
+    audit = audited(tmp_path, methods=methods)
+    assert set(audit.table.status) == {"ok"}
+
+
+def test_a_callable_that_spoils_what_it_is_given_harms_nobody(tmp_path: Path) -> None:
+    def spoils(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+        maps = inputs.clone()
+        inputs.mul_(0)
+        with torch.no_grad():
+            model.fc1.weight.mul_(0)
+        model.register_forward_hook(lambda m, a, out: out * 0)
+        return maps
+
+    model = net()
+    before = snapshot(model, images())
+    options: dict[str, Any] = {"seeds": 1, "nulls": 2, "faithfulness": False}
+    spoiled = hp.audit(
+        model, images(), methods={"spoils": spoils, "gradient": hp.gradient}, out=tmp_path / "a", **options
+    )
+    assert same(before, snapshot(model, images()))
+    alone = hp.audit(net(), images(), methods=("gradient",), out=tmp_path / "b", **options)
+    assert np.array_equal(values(spoiled.table, "gradient", "spearman"), values(alone.table, "gradient", "spearman"))
+
+
+class Scaled:
+    def __init__(self, power: float) -> None:
+        self.power = power
+
+    def explain(self, model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+        return hp.gradient(model, inputs, target).abs() ** self.power * inputs
+
+
+@pytest.mark.parametrize("change", ["bound method", "defaults", "score", "factory", "closure"])
+def test_what_changed_is_computed_again(tmp_path: Path, change: str) -> None:
+    def run(second: bool, out: str) -> pd.DataFrame:
+        a: float = 2.0 if second else 1.0
+        options: dict[str, Any] = {"methods": {"m": hp.gradient}}
+        if change == "bound method":
+            options["methods"] = {"m": Scaled(1 + a).explain}
+        elif change == "defaults":
+            options["methods"] = {"m": lambda m, x, t, p=a: x * p + hp.gradient(m, x, t) * (p - 1)}
+        elif change == "closure":
+            options["methods"] = {"m": lambda m, x, t: x * a + hp.gradient(m, x, t) * (a - 1)}
+        elif change == "score":
+            options["score"] = (lambda o, t: hp.logit(o, t)) if second else (lambda o, t: hp.probability(o, t) ** 2)
+        else:
+            options["factory"] = lambda: Net(
+                dtype=torch.float32, seed=int(torch.randint(99, (1,))) + (100 if second else 0)
+            )
+        return audited(tmp_path / out, **options).table
+
+    first = run(False, "same")
+    fresh = run(True, "fresh")
+    assert not first["value"].equals(fresh["value"]), "a change that shows"
+    try:
+        again = run(True, "same")
+    except hp.RunError:
+        return  # refused: another configuration
+    pd.testing.assert_frame_equal(again, fresh, check_exact=True)
+
+
+def test_independent_alone_has_no_verdict(tmp_path: Path) -> None:
+    audit = audited(tmp_path, checks=("independent",))
+    assert set(audit.verdicts.verdict) == {"undecided"}
+
+
+def test_torchscript_and_structured_outputs(tmp_path: Path) -> None:
+    script = torch.jit.trace(net(), images())
+    audit = audited_model(
+        script, tmp_path / "script", methods=("gradient", "guided_backprop"), batch_norm="keep", init="trunc_normal"
+    )
+    assert list(audit.verdicts.method) == ["gradient"]
+    refused = audit.table[audit.table.status == "refused"]
+    assert list(refused.method) == ["guided_backprop"]
+
+    class Wrapped(Net):
+        def forward(self, x: Tensor) -> Any:
+            return {"logits": super().forward(x)}
+
+    with pytest.raises(hp.ModelError, match="wrap the model"):
+        audited_model(Wrapped(dtype=torch.float32), tmp_path / "dict", score=lambda out, t: hp.logit(out["logits"], t))
+
+
+def audited_model(model: nn.Module, out: Path, **options: Any) -> hp.Audit:
+    return hp.audit(
+        model, images(), **{"methods": CHEAP, "seeds": 1, "nulls": 2, "faithfulness": False, "out": out, **options}
+    )
+
+
+def test_a_damaged_file_of_maps_is_made_again(tmp_path: Path) -> None:
+    first = audited(tmp_path)
+    path = next((tmp_path / "run" / "maps").iterdir())
+    path.write_bytes(path.read_bytes()[:40])
+    again = audited(tmp_path)
+    pd.testing.assert_frame_equal(first.table, again.table, check_exact=True)
+    assert len(again.results.strips) == 3
+
+
 def test_files_of_a_run(tmp_path: Path) -> None:
     audit = audited(tmp_path, faithfulness=True)
     folder = audit.folder

@@ -84,7 +84,24 @@ ESCAPES = {
     "clamp at 1": lambda x: x.clamp(min=1),
     "softmax": lambda x: x.softmax(1),
     "under no_grad": lambda x: x * _step(x),
+    "clamped through .data": lambda x: _clamp_data(x),
+    "clamped under no_grad": lambda x: _clamp_quietly(x),
+    "maximum of a stack": lambda x: torch.stack([x, torch.zeros_like(x)]).amax(0),
+    "maximum over branches": lambda x: torch.cat([x[..., None], torch.zeros_like(x)[..., None]], -1).max(-1)[0],
 }
+
+
+def _clamp_data(x: Tensor) -> Tensor:
+    x = x + 0
+    x.data.clamp_(min=0)
+    return x
+
+
+def _clamp_quietly(x: Tensor) -> Tensor:
+    x = x + 0
+    with torch.no_grad():
+        x.clamp_(min=0)
+    return x
 
 
 def _setitem(x: Tensor) -> Tensor:
@@ -110,6 +127,31 @@ def test_a_nonlinearity_without_a_rule_is_an_error(activation: Any) -> None:
     with pytest.raises(hp.EscapedOp):
         hp.guided_backprop(model, fresh_input(), targets())
     hp.gradient(model, fresh_input(), targets())  # needs no rule
+
+
+def test_global_max_pooling_and_instance_norm_are_accepted_where_they_may_be() -> None:
+    pooled = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    ).double()
+    hp.guided_backprop(pooled.eval(), fresh_input())
+    hp.guided_backprop(
+        Net(lambda x: F.relu(x) if x.dim() == 2 else F.relu(x) + 0 * x.amax((2, 3), keepdim=True)), fresh_input()
+    )
+    normed = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.InstanceNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)
+    ).double()
+    x = fresh_input()
+    together = hp.gradient(normed.eval(), x)
+    torch.testing.assert_close(together[1:2], hp.gradient(normed, x[1:2]))
+    with pytest.raises(hp.EscapedOp):
+        hp.guided_backprop(normed, x)
+
+
+def test_exported_without_guards_is_known_as_exported() -> None:
+    program = torch.export.export(Net(), (fresh_input(),))
+    torch.testing.assert_close(
+        hp.gradient(program.module(check_guards=False), fresh_input()), hp.gradient(Net(), fresh_input())
+    )
 
 
 def test_escape_names_operation_and_module() -> None:

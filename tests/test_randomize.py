@@ -233,6 +233,60 @@ class TestBatchNorm:
             list(hp.randomize(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval(), calibration=torch.randn(1, 2)))
 
 
+class TestHonesty:
+    def test_weights_outside_the_modules_are_named(self) -> None:
+        model = Net()
+        other = nn.Linear(8, 5).double()
+        model.fc2.forward = lambda x: other(x)  # type: ignore[method-assign]
+        with pytest.raises(hp.ModelError, match="not part of the model"):
+            next(hp.randomize(model, calibration=calibration()))
+
+    def test_a_model_from_its_own_factory_gets_new_weights(self) -> None:
+        from heatproof.models.factory import fresh
+
+        for seed in range(3):
+            model = fresh(lambda: nn.Linear(4, 4), seed)
+            stage = next(hp.randomize(model, "full", factory=lambda: nn.Linear(4, 4), seed=seed)).model
+            assert not torch.equal(stage.weight, model.weight)
+
+    def test_permuting_two_elements_changes_them(self) -> None:
+        for seed in range(8):
+            stage = next(hp.randomize(nn.Linear(3, 2).eval(), "full", "permute", seed=seed))
+            assert stage.name == "all"
+
+    def test_what_the_factory_always_gives_is_a_constant(self) -> None:
+        class Positions(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.table = nn.Parameter(torch.linspace(0, 1, 4), requires_grad=False)
+                self.layer = nn.Linear(4, 2)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.layer(x + self.table)
+
+        stage = next(hp.randomize(Positions().eval(), "full", factory=Positions)).model
+        assert torch.equal(stage.table, torch.linspace(0, 1, 4))
+
+    def test_bad_order_is_told_at_once(self) -> None:
+        with pytest.raises(hp.InputError):
+            hp.randomize(Net(), order="sideways", batch_norm="keep")
+
+    def test_buffers_that_a_forward_writes_stay_the_users(self) -> None:
+        class Counting(Net):
+            def __init__(self) -> None:
+                super().__init__()
+                self.register_buffer("calls", torch.zeros(1))
+
+            def forward(self, x: Tensor) -> Tensor:
+                self.calls += 1
+                return super().forward(x)
+
+        model = Counting()
+        for stage in hp.randomize(model, calibration=calibration()):
+            stage.model(fresh_input())
+        assert model.calls.item() == 0
+
+
 class TestBlocks:
     @pytest.mark.parametrize(("layers", "blocks"), [(1, 1), (3, 3), (20, 20), (35, 20)])
     def test_count(self, layers: int, blocks: int) -> None:

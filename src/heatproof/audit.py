@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,30 @@ from torch import Tensor, nn
 from .checks.batch_norm import POLICIES
 from .checks.blocks import Block
 from .checks.chain import DECIDING, METRICS, Record, Subject, chain, null_chain
-from .checks.draws import INITS
+from .checks.draws import INITS, draw
 from .checks.randomize import blocks_of
 from .checks.reasons import THRESHOLDS
 from .data.labels import class_name
 from .engine.chunks import chunk_slices, padded
 from .engine.guard import fixed_batch
-from .engine.passes import check_inputs, output, own
+from .engine.passes import check_inputs, outputs_of, own
 from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.files import write_text
 from .experiment.folder import claim, save_photos, to_picture
-from .experiment.identity import method_identity, model_fingerprint, nonce, tensor_hash, versions, weights_hash
+from .experiment.identity import (
+    function_identity,
+    method_identity,
+    model_fingerprint,
+    nonce,
+    tensor_hash,
+    versions,
+    weights_hash,
+)
 from .experiment.jobs import Job, job, shards
 from .experiment.results import Results, load
 from .experiment.run import Progress, finished, run_jobs, thread_count
-from .experiment.trial import counted_costs, measured_costs, reduced, try_methods
+from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
 from .faithfulness.quick import quick_faithfulness
 from .named import named_methods
 from .report.render import render
@@ -87,7 +95,7 @@ class AuditPlan:
     refused: dict[str, str]
     strips: tuple[int, ...]
     stages: tuple[int, ...]
-    photos: dict[int, Any] = field(default_factory=dict)
+    photos: Callable[[int], Any] | None = None
 
     @property
     def left(self) -> int:
@@ -156,7 +164,7 @@ def plan_audit(
     faithfulness: bool = True,
     keep_maps: str = "strips",
     about: Mapping[str, Any] | None = None,
-    photos: Mapping[int, Any] | None = None,
+    photos: Callable[[int], Any] | None = None,
 ) -> AuditPlan:
     """Everything of an audit but the work: checks the input, tries each method on one image, and chooses what to run.
 
@@ -173,7 +181,7 @@ def plan_audit(
         faithfulness: measure the quick score that stands beside each verdict.
         keep_maps: raw maps to keep: "strips" (photos of the film strip), "all", "none".
         about: what the report prints: model, dataset, images (name, label), class_names, command, warnings.
-        photos: uint8 ``(H, W, 3)`` pictures by place in the data set; None shows the tensors themselves.
+        photos: gives the uint8 ``(H, W, 3)`` picture of an image; None shows the tensors themselves.
 
     Raises:
         InputError, ModelError, RunError.
@@ -189,7 +197,11 @@ def plan_audit(
     with thread_count(threads):
         original = _in_chunks(private, images, score, chunk)
         wanted = _targets(original, targets, images, score)
-        calibration = padded(images[:CALIBRATION], chunk)[:chunk] if fixed_batch(private) else images[:CALIBRATION]
+        calibration = (
+            padded(images[:CALIBRATION], chunk)[:chunk]
+            if fixed_batch(private)
+            else images[evenly(len(images), CALIBRATION)]
+        )
         parts = tuple(blocks_of(private, calibration, blocks))
         subject = Subject(
             private, images, wanted, named, tuple(metrics), score, parts, calibration, factory, init, std, batch_norm,
@@ -221,16 +233,20 @@ def plan_audit(
         tried.refused,
         strips,
         positions,
-        dict(photos or {}),
+        photos,
     )
 
 
 def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
     claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
-    save_photos(plan.folder, {i: plan.photos.get(i, to_picture(plan.subject.images[i])) for i in plan.strips})
+    save_photos(plan.folder, {i: _photo(plan, i) for i in plan.strips})
     run_jobs(plan.jobs, lambda j: _work(plan, j), plan.folder, plan.config["threads"], progress)
     return read_audit(plan.folder)
+
+
+def _photo(plan: AuditPlan, i: int) -> Any:
+    return plan.photos(plan.config["kept"][i]) if plan.photos else to_picture(plan.subject.images[i])
 
 
 def read_audit(folder: str | Path) -> Audit:
@@ -292,8 +308,7 @@ def _placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tens
 
 def _in_chunks(private: nn.Module, images: Tensor, score: Score, chunk: int) -> Tensor:
     """The original model's outputs, from chunks of the audit's own size."""
-    parts = [images[s] for s in chunk_slices(len(images), chunk)]
-    return torch.cat([output(private, padded(part, chunk), score)[: len(part)] for part in parts])
+    return torch.cat([outputs_of(private, images[s], score, chunk) for s in chunk_slices(len(images), chunk)])
 
 
 def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
@@ -340,6 +355,7 @@ def _config(
     asked: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What was asked and chosen, what it depends on, and what the report prints."""
+    kept = evenly(len(original), chosen.images)
     identities = {name: method_identity(explain) for name, explain in subject.methods.items()}
     unknown = [name for name, identity in identities.items() if identity is None]
     warnings = [*about.get("warnings", [])]
@@ -363,6 +379,9 @@ def _config(
         "init": subject.init if isinstance(subject.init, str) else tensor_hash(*subject.init.values()),
         "std": subject.std,
         "factory": subject.factory is not None,
+        "original_sha256": tensor_hash(original),
+        "randomised_sha256": _first_draw(subject),
+        "score_identity": function_identity(subject.score) or nonce(),
         "batch_norm": subject.batch_norm,
         "classes": subject.classes,
         "methods": list(subject.methods),
@@ -377,20 +396,28 @@ def _config(
         "threads": threads,
         "chunk": subject.chunk,
         "seed": subject.seed,
-        "images": _image_rows(subject, original, about.get("images", []), about.get("class_names", [])),
+        "kept": kept,
+        "images": _image_rows(subject, original[kept], kept, about),
         "warnings": warnings,
     }
 
 
+def _first_draw(subject: Subject) -> str:
+    """Hash of one set of new weights: it changes with the factory, whatever code that runs."""
+    drawn = draw(subject.model, subject.init, subject.std, subject.seed, subject.factory)
+    return tensor_hash(*drawn.values.values())
+
+
 def _image_rows(
-    subject: Subject, original: Tensor, known: Sequence[Mapping[str, Any]], names: Sequence[str]
+    subject: Subject, original: Tensor, kept: Sequence[int], about: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """What the report says of each image: name, label, explained and predicted class, probability."""
     rows = []
     guess = predicted(original, subject.score)
     chance = original.softmax(1) if original.dim() == 2 and original.shape[1] > 1 else None
-    for i in range(len(subject.images)):
-        row: dict[str, Any] = {"name": f"image {i}", **(known[i] if i < len(known) else {})}
+    known, names = about.get("images", []), about.get("class_names", [])
+    for i, place in enumerate(kept):
+        row: dict[str, Any] = {"name": f"image {place}", **(known[place] if place < len(known) else {})}
         row |= {"target": int(subject.targets[i]), "predicted": int(guess[i])}
         if names:
             row |= {f"{k}_name": class_name(names, int(row[k])) for k in ("target", "predicted")}
@@ -405,7 +432,7 @@ def _depends(subject: Subject, config: Mapping[str, Any], j: Job, positions: tup
     shard = list(j["shard"])
     keys = (
         "versions weights_sha256 calibration_sha256 fingerprint blocks init std factory batch_norm classes "
-        "method_identities metrics score device dtype threads chunk seed"
+        "method_identities metrics score score_identity original_sha256 randomised_sha256 device dtype threads chunk seed"
     ).split()
     pixels = tensor_hash(subject.images[shard], subject.targets[shard])
     extra = {"stages": positions} if j.kind == "chain" else {}

@@ -270,7 +270,7 @@ def audit(
             faithfulness=faithfulness,
             keep_maps=keep_maps,
             about=_about(loaded, found, names),
-            photos={i: found.picture(i) for i in range(min(8, len(found)))},
+            photos=found.picture,
         )
     print_plan(plan)
     if dry_run:

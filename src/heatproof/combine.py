@@ -15,7 +15,7 @@ from .engine.call import attribute
 from .engine.chunks import normal_like, sample_generators
 from .engine.passes import check_inputs, own, predict
 from .errors import InputError
-from .score import logit
+from .score import check_target, logit
 from .types import METHODS, Explain, Score, Spec, name_of, spec_of
 
 
@@ -90,6 +90,9 @@ def smooth(explain: Explain, n: int = 50, sigma: float = 0.15, seed: int = 0) ->
 
 def compose(name: str, *parts: Explain, **options: Any) -> Composed:
     """A combination by its name, with its options checked."""
+    wanted = [p for p in list(signature(COMBINATORS[name].run).parameters)[: len(parts) or 1] if p == "explain"]
+    if len(parts) != len(wanted):
+        raise InputError(f"{name} takes {len(wanted) or 1} method, got {len(parts)}: {name}(gradient)")
     _check_options(name, COMBINATORS[name].run, options, skip=len(parts))
     return Composed(name, parts, tuple(sorted(options.items())))
 
@@ -113,9 +116,15 @@ def effort_of(explain: Explain) -> tuple[int, bool]:
     inner: Any = explain
     if isinstance(explain, Composed):
         if spec.effort in dict(explain.options):
-            return int(dict(explain.options)[spec.effort]), True
+            return _whole(dict(explain.options)[spec.effort], name_of(explain)), True
         inner = explain.parts[0] if explain.name == "configured" else COMBINATORS[explain.name].run
     return int(signature(inner).parameters[spec.effort].default), False
+
+
+def _whole(number: Any, name: str) -> int:
+    if not isinstance(number, int) or number < 1:
+        raise InputError(f"{name}: {number!r} is no whole number of 1 or more")
+    return number
 
 
 def with_effort(explain: Explain, effort: int) -> Explain:
@@ -162,11 +171,13 @@ def _smooth(
         model, inputs, target, score: as in `gradient`; target None is resolved once, on the clean input.
         n: draws. sigma: share of the image's range. seed, index: see above; index int64 ``(B,)``, default 0 to B - 1.
     """
-    if n < 1 or sigma < 0:
-        raise InputError(f"smooth(n={n}, sigma={sigma}): expected n >= 1 and sigma >= 0")
+    if not isinstance(n, int) or n < 1 or not isinstance(sigma, (int, float)) or sigma < 0:
+        raise InputError(f"smooth(n={n!r}, sigma={sigma!r}): expected a whole n >= 1 and a number sigma >= 0")
     private = own(model)
     check_inputs(private, inputs)
-    target = predict(private, inputs, score) if target is None else torch.as_tensor(target)
+    target = (
+        predict(private, inputs, score) if target is None else check_target(target, len(inputs), inputs.device, None)
+    )
     x = inputs.detach()
     spread = (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, *[1] * (x.dim() - 1)) * sigma
     draws = sample_generators(seed, index, len(x), "smooth")

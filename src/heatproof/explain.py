@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from .audit import CHUNK, DEFAULT_METHODS
 from .checks.chain import Subject, explain_all
-from .engine.chunks import chunk_slices, padded
+from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
-from .engine.passes import check_inputs, output, own
+from .engine.passes import check_inputs, outputs_of, own
 from .errors import InputError
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture
@@ -73,10 +73,7 @@ def explain(
         device = "cuda" if torch.cuda.is_available() else str(images.device)
     private, images = private.to(device), images.detach().to(device)
     chunk = fixed_batch(private) or min(chunk, len(images))
-    logits = [
-        output(private, padded(images[s], chunk), score)[: s.stop - s.start] for s in chunk_slices(len(images), chunk)
-    ]
-    out_all = torch.cat(logits)
+    out_all = torch.cat([outputs_of(private, images[s], score, chunk) for s in chunk_slices(len(images), chunk)])
     target = (
         predicted(out_all, score)
         if targets is None
@@ -125,5 +122,8 @@ def _stems(names: Sequence[str], count: int) -> list[str]:
     for i in range(count):
         name = names[i] if i < len(names) else f"image-{i}"
         stem = re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").name).strip("._") or f"image-{i}"
-        stems.append(stem if stem not in stems else f"{stem}-{i}")
+        number = i
+        while stem in stems:
+            stem, number = f"{stem}-{number}", number + count
+        stems.append(stem)
     return stems

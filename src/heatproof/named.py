@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from . import methods as _found  # noqa: F401  importing it fills METHODS
 from .combine import COMBINATORS, compose, configure
+from .data.lookup import find_object
 from .errors import InputError
 from .types import METHODS, Explain, name_of
 
@@ -81,7 +79,9 @@ def _options(call: str, text: str) -> dict[str, Any]:
         tree = ast.parse(call, mode="eval").body
     except SyntaxError as error:
         raise InputError(f"method {text!r} cannot be read ({error.msg})") from None
-    return {str(k.arg): _literal(k.value, text) for k in tree.keywords} if isinstance(tree, ast.Call) else {}
+    if not isinstance(tree, ast.Call) or tree.args:
+        raise InputError(f"method {text!r}: options have names, write name(option=value)")
+    return {str(k.arg): _literal(k.value, text) for k in tree.keywords}
 
 
 def _literal(node: ast.expr, text: str) -> Any:
@@ -100,14 +100,12 @@ def _named(name: str) -> Explain:
 
 
 def _imported(reference: str) -> Explain:
-    module, _, name = reference.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
     try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"method {reference!r} cannot be imported: {error}") from error
+        found = find_object(reference, "method")
+    except InputError:
+        raise
+    except Exception as error:  # importing runs the user's code, which may raise anything
+        raise InputError(f"method {reference!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise InputError(f"method {reference!r} is a {type(found).__name__}; expected a callable")
     explain: Explain = found

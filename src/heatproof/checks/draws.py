@@ -69,9 +69,14 @@ def _from_state(held: Mapping[str, Tensor], state: Mapping[str, Tensor], source:
 
 def _from_factory(held: Mapping[str, Tensor], factory: Callable[[], nn.Module], seed: int) -> Draws:
     """A fresh instance; what two of them have in common (a table of positions) is a constant of the architecture."""
-    one, other = (_from_state(held, fresh(factory, s).state_dict(), "factory") for s in (2 * seed, 2 * seed + 1))
+    one, other = (_from_state(held, fresh(factory, _seed(seed, k)).state_dict(), "factory") for k in range(2))
     same = {n for n, t in one.values.items() if torch.equal(t, other.values[n])}
     return Draws(one.values, {n: "constant" if n in same else "factory" for n in held})
+
+
+def _seed(seed: int, number: int) -> int:
+    """A seed that meets no seed of the user's: the model may come from the same factory."""
+    return generator("factory", seed, number).initial_seed() % 2**31
 
 
 def _reset(model: nn.Module, held: Mapping[str, Tensor], seed: int) -> Draws:

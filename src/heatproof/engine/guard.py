@@ -58,6 +58,7 @@ class Taint:
     def __init__(self) -> None:
         self.made_by: dict[Any, Call] = {}
         self._tainted: Any = WeakIdKeyDictionary()
+        self._aliases: Any = WeakIdKeyDictionary()
 
     def before(self, call: Call) -> None:
         del call
@@ -66,6 +67,7 @@ class Taint:
         results = list(tensors_in(out))
         written = is_in_place(call.function) and call.args and isinstance(call.args[0], Tensor)
         if written:
+            self._check_hidden_write(call)
             results.append(call.args[0])
         if not results:
             return
@@ -73,9 +75,12 @@ class Taint:
         tainted = any(self._is_tainted(t) for t in given)
         if not tainted and not any(t.requires_grad for t in given):
             return
+        if call.op in ("__get__", "detach"):
+            self._aliases.update(dict.fromkeys(results, True))
         for result in results:
             if result.requires_grad:
                 self._check(call, tainted)
+                self._check_maximum(call)
                 self.made_by.setdefault(result.grad_fn, call)
             elif call.op not in _CREATION:
                 self._taint(result)
@@ -86,6 +91,28 @@ class Taint:
                 f"{call} combines a value that depends on the input without a gradient (a mask, an index, a detached "
                 "factor) with one that has a gradient: a nonlinearity that no rule can see. Use one of PyTorch's own "
                 "activations there, or a method without rules (gradient, integrated_gradients, smoothgrad)"
+            )
+
+    def _check_hidden_write(self, call: Call) -> None:
+        """A write that the graph does not know of: under no_grad, or through ``.data`` or ``detach()``."""
+        written = call.args[0]
+        if (written.requires_grad and not torch.is_grad_enabled()) or written in self._aliases:
+            raise EscapedOp(
+                f"{call} writes to a value of the network without autograd (under no_grad, or through .data or detach()), "
+                "so that no rule can see it; use the ordinary operation"
+            )
+
+    def _check_maximum(self, call: Call) -> None:
+        """A maximum over height and width is pooling; over anything else it may be a ReLU or a maxout in disguise."""
+        if call.op not in ("amax", "max"):
+            return
+        x = call.args[0] if call.args else call.kwargs.get("input")
+        dims = call.args[1] if len(call.args) > 1 else call.kwargs.get("dim")
+        chosen = [dims] if isinstance(dims, int) else list(dims) if isinstance(dims, (tuple, list)) else []
+        if not chosen or not isinstance(x, Tensor) or x.dim() > 4 or any(d % x.dim() < 2 for d in chosen):
+            raise EscapedOp(
+                f"{call} takes a maximum over something else than height and width, a nonlinearity without a rule; use "
+                "torch.relu for a ReLU, or a method without rules (gradient, integrated_gradients, smoothgrad)"
             )
 
     def _taint(self, tensor: Tensor) -> None:
@@ -153,7 +180,8 @@ def _escaped(node: Any, taint: Taint, rules: str) -> str:
 
 def uses_batch_statistics(out: Tensor) -> bool:
     """Whether a batch norm in the graph of `out` normalises with the statistics of the batch."""
-    return any(_kind(node) in BATCH_NORM and getattr(node, "_saved_training", False) for node in _nodes(out))
+    norms = (n for n in _nodes(out) if _kind(n) in BATCH_NORM and getattr(n, "_saved_training", False))
+    return any(n._saved_input.shape[0] > 1 for n in norms)  # instance norm runs as one of batch size 1
 
 
 def training_modules(model: torch.nn.Module) -> list[str]:
@@ -173,11 +201,10 @@ def fixed_batch(model: torch.nn.Module) -> int | None:
 
 
 def _is_exported(model: torch.nn.Module) -> bool:
-    """Programs of torch.export carry no usable `.training`: their eval() raises."""
-    graph = getattr(model, "graph", None)
-    return (
-        isinstance(model, torch.fx.GraphModule) and graph is not None and "_guards_fn" in {n.name for n in graph.nodes}
-    )
+    """Programs of torch.export carry no usable `.training`: their eval() raises. They call ``aten`` overloads only."""
+    if not isinstance(model, torch.fx.GraphModule):
+        return False
+    return any(isinstance(n.target, torch._ops.OpOverload) for n in model.graph.nodes if n.op == "call_function")
 
 
 def _trains(node: torch.fx.Node) -> bool:

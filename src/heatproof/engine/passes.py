@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..errors import HeatproofError, InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
+from .chunks import padded
 from .guard import Taint, check_graph, training_modules, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet
 from .taps import LayerTap, SpatialTap, Tap
@@ -207,6 +208,17 @@ def output(model: nn.Module, inputs: Tensor, score: Score) -> Any:
     out = call_model(private, inputs.detach().clone())
     check_output(out, score, len(inputs))
     return out
+
+
+def outputs_of(model: nn.Module, inputs: Tensor, score: Score, size: int) -> Tensor:
+    """Outputs ``(B, ...)`` from a batch filled up to `size`, for jobs that need them as one tensor."""
+    out = output(model, padded(inputs, size), score)
+    if not isinstance(out, Tensor):
+        raise ModelError(
+            f"the model returned a {type(out).__name__}; audit and explain need one tensor (B, classes): wrap the model "
+            "in a module whose forward picks the logits (hp.gradient and the other methods take it as it is with score=)"
+        )
+    return out[: len(inputs)]
 
 
 def check_inputs(model: nn.Module, inputs: Any) -> None:

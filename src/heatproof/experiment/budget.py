@@ -121,7 +121,7 @@ def seconds_of(text: str | float | None) -> float | None:
         return None
     if isinstance(text, (int, float)):
         return float(text)
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([smh]?)\s*", text)
+    found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*)\s*([smh]?)\s*", text)
     if not found:
         raise InputError(f"budget {text!r}; expected something like 90s, 10m, 2h, or full")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

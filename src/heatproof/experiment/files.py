@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -66,6 +66,15 @@ def read_maps(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
+
+
+def maps_whole(path: Path) -> bool:
+    """Whether the header of a file of maps fits its length."""
+    try:
+        with safe_open(path, framework="pt"):
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 def write_rows(path: Path, key: str, rows: list[Any], extra: dict[str, Any]) -> Path:

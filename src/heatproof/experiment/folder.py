@@ -14,7 +14,9 @@ from torch import Tensor
 from ..errors import RunError
 from .files import write, write_json
 
-NOT_IDENTITY = ("date", "command", "warnings", "method_identities", "images", "thresholds", "versions")
+NOT_IDENTITY = (
+    "date", "command", "warnings", "method_identities", "score_identity", "images", "thresholds", "versions",
+)  # fmt: skip
 
 
 def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
@@ -24,6 +26,8 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
         RunError: it holds a run of another configuration, or something that is no run; names what differs.
     """
     path = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose a folder with out= (--out)")
     if path.exists():
         differs = _differences(read_config(folder), config)
         if differs:

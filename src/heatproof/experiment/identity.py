@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .._version import __version__
 from ..combine import Composed
 from ..engine.twin import tensors
-from ..types import Explain, spec_of
+from ..types import Explain
 
 
 def tensor_hash(*stack: Tensor) -> str:
@@ -55,12 +55,28 @@ def method_identity(explain: Explain) -> str | None:
     if isinstance(explain, Composed):
         parts = [method_identity(part) for part in explain.parts]
         return None if None in parts else f"{explain!r}({parts})"
-    source = source_of(explain)
-    if not source and spec_of(explain) is None:
+    return function_identity(explain)
+
+
+def function_identity(function: Any) -> str | None:
+    """Hash of a function's text and defaults; None for one whose behaviour is not all in its text: bound to an object,
+    closing over values, or reading globals of its module that are no modules, classes or functions."""
+    code = getattr(function, "__code__", None)
+    if code is None or getattr(function, "__closure__", None) or getattr(function, "__self__", None) is not None:
         return None
-    if getattr(explain, "__closure__", None):  # what it closes over is not in its text
+    globals_read = [function.__globals__[n] for n in code.co_names if n in function.__globals__]
+    if any(not (inspect.ismodule(g) or inspect.isclass(g) or callable(g)) for g in globals_read) and not _ours(
+        function
+    ):
         return None
-    return hashlib.sha256(f"{getattr(explain, '__qualname__', '')}:{source}".encode()).hexdigest()
+    text = f"{function.__module__}.{function.__qualname__}:{source_of(function)}:{code.co_code.hex()}:{code.co_consts}"
+    defaults = f"{function.__defaults__}:{function.__kwdefaults__}"
+    return hashlib.sha256(f"{text}:{defaults}".encode()).hexdigest()
+
+
+def _ours(function: Any) -> bool:
+    """Functions of this package depend on its version, which is in every key."""
+    return str(function.__module__).startswith("heatproof.")
 
 
 def source_of(function: Any) -> str:

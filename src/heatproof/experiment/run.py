@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checks.chain import Row
-from .files import read_rows, write_maps, write_rows
+from .files import maps_whole, read_job, read_rows, write_maps, write_rows
 from .jobs import Job
 
 
@@ -61,7 +61,12 @@ def run_job(key: str, job: Job, work: Callable[[Job], Produced], folder: Path, t
 
 
 def finished(folder: Path, key: str) -> bool:
-    return read_rows(folder / "jobs" / f"{key}.json") is not None
+    """Whether a job's rows are whole and its maps, where it kept any, can be opened."""
+    path = folder / "jobs" / f"{key}.json"
+    job = read_job(path)
+    if job is None or read_rows(path) is None:
+        return False
+    return not job["maps"] or maps_whole(folder / "maps" / job["maps"])
 
 
 @contextmanager

@@ -129,5 +129,15 @@ def reduced(subject: Subject, chosen: Choice) -> Subject:
             methods[name_of(less) if name == name_of(explain) else name] = less
         else:
             methods[name] = explain
-    images, targets = subject.images[: chosen.images], subject.targets[: chosen.images]
-    return replace(subject, methods=methods, images=images, targets=targets)
+    kept = evenly(len(subject.images), chosen.images)
+    return replace(subject, methods=methods, images=subject.images[kept], targets=subject.targets[kept])
+
+
+def evenly(total: int, wanted: int) -> list[int]:
+    """Places spread evenly over the data set, so that a folder sorted by class is not cut to its first classes.
+
+    Example:
+        >>> evenly(10, 4), evenly(3, 5)
+        ([0, 2, 5, 7], [0, 1, 2])
+    """
+    return [i * total // wanted for i in range(wanted)] if wanted < total else list(range(total))

@@ -69,7 +69,8 @@ def _fill(fill: float | Tensor, images: Tensor) -> Tensor:
     value = torch.as_tensor(fill, dtype=images.dtype, device=images.device)
     if value.dim() == 1 and len(value) == images.shape[1]:
         value = value[:, None, None]
-    if value.dim() not in (0, 3, 4) or (value.dim() == 4 and value.shape != images.shape):
+    fits = value.dim() == 0 or value.shape == images.shape or value.shape in (images.shape[1:], (images.shape[1], 1, 1))
+    if not fits:
         raise InputError(
             f"fill has shape {tuple(value.shape)}; expected a number, ({images.shape[1]},), or {tuple(images.shape)}"
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..engine.guard import fixed_batch
 from ..engine.passes import INPUT, check_inputs, forward, own, predict
 from ..errors import InputError
-from ..score import logit
+from ..score import check_target, logit
 from ..types import Score, method
 
 ROWS = 16
@@ -58,7 +58,7 @@ def integrated_gradients(
     check_inputs(private, inputs)
     if target is None:
         target = predict(private, inputs, score)
-    target = torch.as_tensor(target)
+    target = check_target(target, len(inputs), inputs.device, None)
     x = inputs.detach()
     start = _baseline(baseline, x)
     difference = x - start
