@@ -144,7 +144,9 @@ def test_audit_from_plan_to_report(place: Path) -> None:
 
 def test_fail_on_gives_exit_code_3(place: Path) -> None:
     assert run(place, "audit", *FAST, "--out", "a", "--fail-on", "input-dominated").exit_code == 3
-    assert run(place, "audit", *FAST, "--out", "a", "--fail-on", "undefined").exit_code == 0
+    assert run(place, "audit", *FAST, "--out", "a", "--fail-on", "undefined, refused").exit_code == 0
+    refused = ("--methods", "gradient, guided_backprop", "--seeds", "2", "--out", "b", "--fail-on", "refused")
+    assert run(place, "audit", *refused, factory="smooth_net").exit_code == 3
 
 
 def test_weights_file_and_class_names(place: Path) -> None:

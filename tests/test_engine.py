@@ -436,6 +436,17 @@ class TestGradcam:
         assert (tap.channel, tuple(tap.value.shape)) == (3, (3, 4, 4, 5))
         assert hp.gradcam(model, fresh_input()).shape == (3, 1, 8, 8)
 
+    def test_a_side_branch_is_refused_with_advice(self) -> None:
+        class Side(Net):
+            def forward(self, x: Tensor) -> Tensor:
+                y = self.conv2(F.relu(self.norm1(self.conv1(x))))
+                self.seen = F.relu(y)
+                return y.mean((2, 3))
+
+        with pytest.raises(hp.NotApplicable, match="layer="):
+            hp.gradcam(Side(), fresh_input())
+        assert hp.gradcam(Side(), fresh_input(), layer="conv2").any()
+
     def test_no_spatial_layer(self) -> None:
         with pytest.raises(hp.NotApplicable, match="layer="):
             hp.gradcam(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .checks.batch_norm import POLICIES
 from .checks.blocks import Block
 from .checks.chain import DECIDING, METRICS, Record, Subject, chain, null_chain
-from .checks.draws import INITS, draw
+from .checks.draws import INITS, draw, fixed_buffers
 from .checks.randomize import blocks_of
 from .checks.reasons import THRESHOLDS
 from .data.labels import class_name
@@ -361,6 +361,8 @@ def _config(
     warnings = [*about.get("warnings", [])]
     if unknown:
         warnings.append(f"not resumed, since their code cannot be identified: {', '.join(unknown)}")
+    if fixed := fixed_buffers(subject.model):
+        warnings.append(f"buffers that randomisation leaves as they are: {', '.join(fixed[:5])} ({len(fixed)} in all)")
     return {
         **asked,
         **{k: v for k, v in about.items() if k not in ("images", "warnings", "class_names")},

@@ -277,9 +277,10 @@ def audit(
         return
     result = run_with_bar(plan)
     finish(result, figures)
-    failed = result.verdicts[result.verdicts["verdict"].isin(wanted)]
-    if len(failed):
-        console.print(f"--fail-on: {', '.join(failed['method'])}", style="red", markup=False)
+    failed = list(result.verdicts[result.verdicts["verdict"].isin(wanted)]["method"])
+    failed += list(plan.refused) if "refused" in wanted else []
+    if failed:
+        console.print(f"--fail-on: {', '.join(failed)}", style="red", markup=False)
         raise typer.Exit(3)
 
 
@@ -483,8 +484,9 @@ def _verdict_names(text: str | None) -> list[str]:
     from .checks.verdict import WORST_FIRST
 
     wanted = _words(text) if text else []
-    if unknown := [w for w in wanted if w not in WORST_FIRST]:
-        raise InputError(f"--fail-on {unknown[0]!r}; expected some of {', '.join(WORST_FIRST)}")
+    known = (*WORST_FIRST, "refused")
+    if unknown := [w for w in wanted if w not in known]:
+        raise InputError(f"--fail-on {unknown[0]!r}; expected some of {', '.join(known)}")
     return wanted
 
 

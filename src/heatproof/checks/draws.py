@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..engine.chunks import generator
 from ..engine.passes import own
 from ..engine.twin import tensors
 from ..errors import InputError, ModelError
-from ..models.factory import fresh
+from ..models.factory import fresh, global_seed
 
 INITS = ("original", "trunc_normal", "uniform", "permute")
 STATISTICS = ("running_mean", "running_var")
@@ -54,6 +53,15 @@ def draw(
         raise InputError(f"init={init!r}; expected one of {', '.join(INITS)} or a state dict")
     values = {name: _simple(init, t, std, generator("weights", seed, name)) for name, t in held.items()}
     return Draws(values, dict.fromkeys(held, init))
+
+
+def fixed_buffers(model: nn.Module) -> list[str]:
+    """Floating-point buffers that no randomisation changes: constants, or something learned that is no parameter."""
+    return [
+        n
+        for n, t in tensors(model).items()
+        if not isinstance(t, nn.Parameter) and t.is_floating_point() and not n.endswith(STATISTICS)
+    ]
 
 
 def _from_state(held: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str = "state_dict") -> Draws:
@@ -105,7 +113,7 @@ def _reset(model: nn.Module, held: Mapping[str, Tensor], seed: int) -> Draws:
 
 def _reinitialised(module: nn.Module, path: str, seed: int) -> dict[str, Tensor]:
     fresh = copy.deepcopy(module)  # private already: its tensors are shared with the user's model, the copy's are not
-    with _global_seed("reset", seed, path), torch.no_grad():
+    with global_seed(generator("reset", seed, path).initial_seed() % 2**31), torch.no_grad():
         for parameter in fresh.parameters():
             parameter.requires_grad_(True)
         reset: Any = getattr(fresh, "reset_parameters", None) or fresh._reset_parameters
@@ -117,14 +125,6 @@ def _reinitialised(module: nn.Module, path: str, seed: int) -> dict[str, Tensor]
                 "init='trunc_normal', or give the model's factory"
             ) from error
     return {k: p.detach() for k, p in fresh.named_parameters(recurse=False)}
-
-
-@contextmanager
-def _global_seed(*key: object) -> Iterator[None]:
-    """Modules initialise from torch's global generator: seed it, and put it back as it was."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(generator(*key).initial_seed())
-        yield
 
 
 def _simple(kind: str, like: Tensor, std: float, source: torch.Generator) -> Tensor:

@@ -117,6 +117,11 @@ class Pass:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
+            if "not have been used" in str(error):
+                raise NotApplicable(
+                    f"{', '.join(tap.name for tap in self.taps.values())} does not reach the output (a side branch); give "
+                    "layer=, the path of a module that does"
+                ) from error
             raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
         return {place: g[0] if target.dim() == 1 else g for place, g in zip(places, grads, strict=True)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..data.lookup import current_directory_importable, find_object
 from ..errors import HeatproofError, InputError, ModelError
 
 Factory = Callable[[], nn.Module]
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def build(spec: str, options: dict[str, Any]) -> Factory:
@@ -24,7 +26,7 @@ def build(spec: str, options: dict[str, Any]) -> Factory:
     Raises:
         InputError: nothing of that name, or nothing that can be called.
     """
-    with _seeded(0):  # importing a module may draw numbers too
+    with global_seed(0):  # importing a module may draw numbers too
         found = find_object(spec, "a model factory")
     if isinstance(found, nn.Module) or not callable(found):
         raise InputError(
@@ -39,7 +41,7 @@ def fresh(factory: Factory, seed: int) -> nn.Module:
 
     Seeds torch (all devices), numpy and Python while the factory runs, and restores them, also after an error.
     """
-    with _seeded(seed):
+    with global_seed(seed):
         return factory().eval()
 
 
@@ -78,7 +80,15 @@ def _text(options: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def global_seed(seed: int) -> Iterator[None]:
+    """Within: the global generators of torch, numpy and Python are seeded, for initialisers that know no other; one thread
+    at a time, and put back as they were."""
+    with _ONE_AT_A_TIME, _all_seeded(seed):
+        yield
+
+
+@contextlib.contextmanager
+def _all_seeded(seed: int) -> Iterator[None]:
     held = np.random.get_state(), random.getstate()  # noqa: NPY002  (factories may draw from the old generator)
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
