@@ -420,6 +420,7 @@ def test_nulls_and_cascade_share_no_network(tmp_path: Path) -> None:
         ({"batch_norm": "forget"}, "batch_norm"),
         ({"blocks": ["conv1"]}, "in no block"),
         ({"budget": "soon"}, "budget"),
+        ({"device": "toaster"}, "device"),
         ({"seeds": 0}, "seeds"),
         ({"stages": 0}, "stages"),
     ],

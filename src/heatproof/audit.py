@@ -303,7 +303,12 @@ def _placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tens
         raise InputError(f"images have shape {tuple(images.shape)}; expected (N, C, H, W)")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else str(images.device)
-    return private.to(device), images.detach().to(device)
+    try:
+        return private.to(device), images.detach().to(device)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
 def _in_chunks(private: nn.Module, images: Tensor, score: Score, chunk: int) -> Tensor:
