@@ -24,6 +24,7 @@ from .data.labels import read_class_names
 from .data.lookup import find_object
 from .data.preprocess import override
 from .errors import HeatproofError, InputError
+from .experiment.budget import seconds_of
 from .explain import explain as explain_images
 from .models.spec import LoadedModel, load_model
 from .report.export import figures as export_figures
@@ -355,6 +356,10 @@ def print_plan(plan: AuditPlan) -> None:
         console.print(
             f"budget {c['budget']}: at most {chosen['effort']} steps for methods that take many", markup=False
         )
+    limit = seconds_of(None if c["budget"] == "None" else c["budget"])
+    if limit and plan.minutes * 60 > 1.5 * limit:
+        note = f"note: this is more than the budget of {c['budget']} by {_minutes(plan.minutes - limit / 60)} on this machine"
+        console.print(note + "; fewer methods, images or stages make it less", style="yellow", markup=False)
     for name, reason in plan.refused.items():
         console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
     for warning in c["warnings"]:
