@@ -358,8 +358,9 @@ def print_plan(plan: AuditPlan) -> None:
         )
     limit = seconds_of(None if c["budget"] == "None" else c["budget"])
     if limit and plan.minutes * 60 > 1.5 * limit:
-        note = f"note: this is more than the budget of {c['budget']} by {_minutes(plan.minutes - limit / 60)} on this machine"
-        console.print(note + "; fewer methods, images or stages make it less", style="yellow", markup=False)
+        over = _minutes(plan.minutes - limit / 60)
+        note = f"note: over the budget of {c['budget']} by {over} on this machine; fewer methods or images make it less"
+        console.print(note, style="yellow", markup=False)
     for name, reason in plan.refused.items():
         console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
     for warning in c["warnings"]:
