@@ -321,6 +321,30 @@ def test_what_changed_is_computed_again(tmp_path: Path, change: str) -> None:
     pd.testing.assert_frame_equal(again, fresh, check_exact=True)
 
 
+KEYS = """
+import sys; sys.path.insert(0, {tests!r})
+import test_audit
+from heatproof.audit import plan_audit
+from heatproof.types import METHODS
+plan = plan_audit(test_audit.net(), test_audit.images(), methods=list(METHODS), out={out!r}, threads=1)
+print([key for key, _ in plan.jobs])
+"""
+
+
+def test_keys_are_the_same_in_every_process(tmp_path: Path) -> None:
+    """No address and no order of a set may get into a key, or nothing is ever resumed."""
+    code = KEYS.format(tests=str(Path(__file__).parent), out=str(tmp_path / "run"))
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", f"x = [object()] * {n}\n{code}"], env={**os.environ, "PYTHONHASHSEED": str(n)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for n in (1, 20000)
+    ]  # fmt: skip
+    assert found[0] == found[1]
+    assert "chain-" in found[0]
+
+
 def test_independent_alone_has_no_verdict(tmp_path: Path) -> None:
     audit = audited(tmp_path, checks=("independent",))
     assert set(audit.verdicts.verdict) == {"undecided"}

@@ -69,9 +69,24 @@ def function_identity(function: Any) -> str | None:
         function
     ):
         return None
-    text = f"{function.__module__}.{function.__qualname__}:{source_of(function)}:{code.co_code.hex()}:{code.co_consts}"
-    defaults = f"{function.__defaults__}:{function.__kwdefaults__}"
-    return hashlib.sha256(f"{text}:{defaults}".encode()).hexdigest()
+    name = f"{function.__module__}.{function.__qualname__}"
+    defaults = _plain([function.__defaults__, function.__kwdefaults__])
+    return hashlib.sha256(f"{name}:{source_of(function)}:{_plain(code)}:{defaults}".encode()).hexdigest()
+
+
+def _plain(value: Any) -> str:
+    """A value as text that is the same in every process: no addresses, no order of sets."""
+    if inspect.iscode(value):
+        return f"{value.co_code.hex()}{_plain(value.co_consts)}{value.co_names}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(sorted(f'{k}: {_plain(v)}' for k, v in value.items()))}}}"
+    if isinstance(value, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(_plain, value)))}}}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(_plain, value))})"
+    if callable(value):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(type(value)))}"
+    return repr(value)
 
 
 def _ours(function: Any) -> bool:
