@@ -189,7 +189,7 @@ def plan_audit(
     _check_choices(
         checks, metrics, classes, keep_maps, batch_norm, init, seeds, nulls, chunk, 1 if stages is None else stages
     )
-    private, images = _placed(model, images, device)
+    private, images = placed(model, images, device)
     check_inputs(private, images)
     named = named_methods(methods)
     threads = threads or torch.get_num_threads()
@@ -295,7 +295,7 @@ def _check_choices(
             raise InputError(f"{what}={number}; expected at least {least}")
 
 
-def _placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tensor]:
+def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tensor]:
     """A private twin and the images on the device of the audit."""
     private = own(model)
     check_inputs(nn.Identity(), images)

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .audit import CHUNK, DEFAULT_METHODS
+from .audit import CHUNK, DEFAULT_METHODS, placed
 from .checks.chain import Subject, explain_all
 from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
-from .engine.passes import check_inputs, outputs_of, own
+from .engine.passes import outputs_of
 from .errors import InputError
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture
@@ -67,11 +67,7 @@ def explain(
     """
     if format not in ("png", "pdf", "svg"):
         raise InputError(f"format={format!r}; expected png, pdf or svg")
-    private = own(model)
-    check_inputs(nn.Identity(), images)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else str(images.device)
-    private, images = private.to(device), images.detach().to(device)
+    private, images = placed(model, images, device)
     chunk = fixed_batch(private) or min(chunk, len(images))
     out_all = torch.cat([outputs_of(private, images[s], score, chunk) for s in chunk_slices(len(images), chunk)])
     target = (
