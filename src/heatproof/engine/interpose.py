@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from .attention import PLAIN
 from .ops import op_name
 
 
@@ -42,6 +43,16 @@ class Call:
         return f"{self.op} in module {self.module!r}" if self.module else f"{self.op} (op:{self.index})"
 
 
+@dataclass(frozen=True)
+class Tap:
+    """What was seen at a place: its name, a copy of the value, the gradient edge, and which dimension is the channel."""
+
+    name: str
+    value: Tensor
+    edge: Any
+    channel: int = 1
+
+
 Answer = Callable[[Call], Any]
 """Answers a call in the operation's place, or returns NotImplemented."""
 
@@ -62,21 +73,30 @@ class RuleSet:
         name: names the pass in `Spec.needs` and in errors.
         answer: gives the calls that a rule replaces.
         functions: the autograd Functions of these rules, which the guard lets stand in the graph.
-        needs_rule: with True a forward in which no rule was used is an error (guided backprop without a ReLU).
+        needs_rule: what must have met a rule in the forward, or it is an error (guided backprop without a ReLU).
+        plain_attention: attention is run as plain operations, so that `answer` sees its softmax and products.
+        covers_score: the score's own operations are under the rules too (a softmax head), not only the model's.
+        places: called after the forward, further places where the answers put gradients to be read.
     """
 
     name: str
     answer: Answer
     functions: tuple[type, ...]
     needs_rule: str | None = None
+    plain_attention: bool = False
+    covers_score: bool = False
+    places: Callable[[], dict[str, Tap]] = dict
 
 
 class Interpose(TorchFunctionMode):
     """Every call: answered by the first of `answers` that takes it (replay, then rule), else run; then observed
     (residual, tap, taint), in this order."""
 
-    def __init__(self, answers: Sequence[Answer] = (), observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self, answers: Sequence[Answer] = (), observers: Sequence[Observer] = (), *, plain_attention: bool = False
+    ) -> None:
         super().__init__()
+        self.plain_attention = plain_attention
         self.answers = answers
         self.observers = observers
         self.calls = 0
@@ -87,6 +107,10 @@ class Interpose(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         call = Call(func, args, kwargs or {}, self.calls, self.path[-1])
+        plain = PLAIN.get(call.op) if self.plain_attention else None
+        if plain is not None and any(t.requires_grad for t in call.tensors()):
+            with self:  # each of its operations is a call of its own
+                return plain(*args, **call.kwargs)
         self.calls += 1
         for observer in self.observers:
             observer.before(call)

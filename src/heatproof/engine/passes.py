@@ -21,8 +21,8 @@ from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
 from .guard import Taint, check_graph, training_modules, uses_batch_statistics
-from .interpose import Interpose, Observer, RuleSet
-from .taps import LayerTap, SpatialTap, Tap
+from .interpose import Interpose, Observer, RuleSet, Tap
+from .taps import LayerTap, SpatialTap
 from .twin import eager, twin
 
 INPUT = "input"
@@ -80,6 +80,7 @@ class Pass:
     out: Any
     taps: dict[str, Tap]
     failed: dict[str, NotApplicable]
+    rules: RuleSet | None = None
     shared: bool = False
     _gradients: dict[tuple[Any, ...], dict[str, Tensor]] = field(default_factory=dict)
 
@@ -113,7 +114,7 @@ class Pass:
         rows = target[None] if target.dim() == 1 else target
         try:
             with torch.inference_mode(False):  # the caller's target may be an inference tensor, which scores would save
-                grads = _backward(self.out, score, rows.clone(), roots, keep=self.shared)
+                grads = _backward(self.out, score, rows.clone(), roots, self.rules, keep=self.shared)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -165,7 +166,7 @@ def _run(
         private = twin(private)  # hooks go on a copy of their own
         for layer in layers.values():
             layer.attach(private)
-    mode = Interpose([rules.answer] if rules else [], observers)
+    mode = Interpose([rules.answer] if rules else [], observers, plain_attention=bool(rules and rules.plain_attention))
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         if observers or rules:
@@ -181,7 +182,7 @@ def _run(
     taps, failed = _collect(spatial, layers)
     if not shared and failed:
         raise next(iter(failed.values()))
-    return Pass(leaf, out, taps, failed, shared)
+    return Pass(leaf, out, {**taps, **(rules.places() if rules else {})}, failed, rules, shared)
 
 
 def own(model: nn.Module) -> nn.Module:
@@ -303,12 +304,14 @@ def _collect(
     return taps, failed
 
 
-def _backward(out: Any, score: Score, targets: Tensor, roots: list[Any], *, keep: bool) -> list[Tensor]:
+def _backward(
+    out: Any, score: Score, targets: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
+) -> list[Tensor]:
     """Gradients of the scores of targets (K, B) at the roots, each (K, ...)."""
     if len(targets) == 1 or not isinstance(out, Tensor):
-        rows = [_single(out, score, t, roots, keep=keep or len(targets) > 1) for t in targets]
+        rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
         return [torch.stack(column) for column in zip(*rows, strict=True)]
-    seeds = torch.stack([_cotangent(out, score, t) for t in targets])
+    seeds = torch.stack([_cotangent(out, score, t, rules) for t in targets])
     try:
         return list(torch.func.vmap(lambda v: _grad(out, roots, v, True), chunk_size=CLASS_CHUNK)(seeds))
     except RuntimeError:  # an operation of the user's without a batching rule: the same gradients, one by one
@@ -316,9 +319,11 @@ def _backward(out: Any, score: Score, targets: Tensor, roots: list[Any], *, keep
         return [torch.stack(column) for column in zip(*rows, strict=True)]
 
 
-def _single(out: Any, score: Score, target: Tensor, roots: list[Any], *, keep: bool) -> tuple[Tensor, ...]:
+def _single(
+    out: Any, score: Score, target: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
+) -> tuple[Tensor, ...]:
     if isinstance(out, Tensor):
-        return _grad(out, roots, _cotangent(out, score, target), keep)
+        return _grad(out, roots, _cotangent(out, score, target, rules), keep)
     return _grad(_scores(out, score, target).sum(), roots, None, keep)
 
 
@@ -326,11 +331,18 @@ def _grad(out: Tensor, roots: list[Any], cotangent: Tensor | None, keep: bool) -
     return torch.autograd.grad(out, roots, cotangent, retain_graph=keep)
 
 
-def _cotangent(out: Tensor, score: Score, target: Tensor) -> Tensor:
-    """dscore/dout, so that the score's own operations stay outside the model's graph and the guard."""
+def _cotangent(out: Tensor, score: Score, target: Tensor, rules: RuleSet | None = None) -> Tensor:
+    """dscore/dout, so that the score's own operations stay outside the model's graph; under the rules if they cover it."""
     with torch.inference_mode(False), torch.enable_grad():
         leaf = out.detach().clone().requires_grad_()
-        total = _scores(leaf, score, target).sum()
+        if rules is None or not rules.covers_score:
+            total = _scores(leaf, score, target).sum()
+        else:
+            taint = Taint()
+            with Interpose([rules.answer], [taint], plain_attention=rules.plain_attention):
+                scores = _scores(leaf.clone(), score, target)
+            check_graph(scores, rules.functions, taint, f"{rules.name} (in the score)")
+            total = scores.sum()
         if not total.requires_grad:
             raise InputError(f"score={getattr(score, '__name__', score)} does not depend on the model's output")
         return torch.autograd.grad(total, leaf)[0]

@@ -6,7 +6,6 @@ A place is "input", "spatial" (the layer that GradCAM takes by default), or "lay
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,18 +14,8 @@ from torch.autograd.graph import get_gradient_edge
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import InputError, NotApplicable
-from .interpose import Call, tensors_in
+from .interpose import Call, Tap, tensors_in
 from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place
-
-
-@dataclass(frozen=True)
-class Tap:
-    """What was seen at a place: its name, a copy of the value, the gradient edge, and which dimension is the channel."""
-
-    name: str
-    value: Tensor
-    edge: Any
-    channel: int = 1
 
 
 class SpatialTap:
