@@ -23,6 +23,7 @@ from .chunks import padded
 from .guard import Taint, check_graph, training_modules, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet, Tap
 from .taps import LayerTap, SpatialTap
+from .tokens import GridsSeen
 from .twin import eager, twin
 
 INPUT = "input"
@@ -81,6 +82,7 @@ class Pass:
     taps: dict[str, Tap]
     failed: dict[str, NotApplicable]
     rules: RuleSet | None = None
+    sizes: list[tuple[int, int]] = field(default_factory=list)
     shared: bool = False
     _gradients: dict[tuple[Any, ...], dict[str, Tensor]] = field(default_factory=dict)
 
@@ -161,7 +163,8 @@ def _run(
     spatial = SpatialTap() if SPATIAL in places else None
     layers = {p: LayerTap(p.removeprefix("layer:")) for p in places if p.startswith("layer:")}
     taint = Taint() if rules else None
-    observers: list[Observer] = [o for o in (spatial, taint) if o is not None]
+    grids = GridsSeen() if layers else None
+    observers: list[Observer] = [o for o in (spatial, taint, grids) if o is not None]
     if layers or observers:
         private = twin(private)  # hooks go on a copy of their own
         for layer in layers.values():
@@ -182,7 +185,9 @@ def _run(
     taps, failed = _collect(spatial, layers)
     if not shared and failed:
         raise next(iter(failed.values()))
-    return Pass(leaf, out, {**taps, **(rules.places() if rules else {})}, failed, rules, shared)
+    return Pass(
+        leaf, out, {**taps, **(rules.places() if rules else {})}, failed, rules, grids.sizes if grids else [], shared
+    )
 
 
 def own(model: nn.Module) -> nn.Module:
