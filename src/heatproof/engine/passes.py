@@ -21,13 +21,18 @@ from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
 from .guard import Taint, check_graph, training_modules, uses_batch_statistics
-from .interpose import Interpose, Observer, RuleSet, Tap
+from .interpose import Interpose, Observer, RuleSet, Tap, tensors_in
+from .layout import Layouts
 from .taps import LayerTap, SpatialTap
-from .tokens import GridsSeen
+from .terms import Terms, Traced
 from .twin import eager, twin
 
 INPUT = "input"
 SPATIAL = "spatial"
+TERMS = "terms"
+SCORE_CALLS = 1_000_000
+"""The score's own calls are counted from here on, after the model's."""
+
 CLASS_CHUNK = 16
 """Classes in one vmapped backward pass."""
 
@@ -83,6 +88,7 @@ class Pass:
     failed: dict[str, NotApplicable]
     rules: RuleSet | None = None
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    traced: list[Traced] = field(default_factory=list)
     shared: bool = False
     _gradients: dict[tuple[Any, ...], dict[str, Tensor]] = field(default_factory=dict)
 
@@ -110,6 +116,19 @@ class Pass:
                 return [found[place] for place in places]
             self._gradients[key] = found
         return [self._gradients[key][place].clone() for place in places]  # a caller may write to its own
+
+    def scored(self, score: Score, target: Tensor) -> tuple[Tensor, list[Traced]]:
+        """The score ``(B,)`` of one class each, on the graph of this pass, and its own operations with a residual."""
+        ends = list(tensors_in(self.out))
+        with torch.inference_mode(False), torch.enable_grad():
+            terms = Terms(len(self.leaf), ends=ends)
+            with Interpose([], [terms], plain_attention=True) as mode:
+                mode.calls = SCORE_CALLS
+                scores = _scores(self.out, score, target.clone())  # the caller's may be an inference tensor
+        if not scores.requires_grad:
+            raise InputError(f"score={getattr(score, '__name__', score)} does not depend on the model's output")
+        terms.check_covered(scores)
+        return scores, terms.traced
 
     def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
         roots = [self.leaf if place == INPUT else self.taps[place].edge for place in places]
@@ -163,30 +182,45 @@ def _run(
     spatial = SpatialTap() if SPATIAL in places else None
     layers = {p: LayerTap(p.removeprefix("layer:")) for p in places if p.startswith("layer:")}
     taint = Taint() if rules else None
-    grids = GridsSeen() if layers else None
-    observers: list[Observer] = [o for o in (spatial, taint, grids) if o is not None]
+    layouts = Layouts() if layers or TERMS in places else None
+    terms = Terms(len(inputs), layouts) if TERMS in places else None
+    observers: list[Observer] = [o for o in (layouts, terms, spatial, taint) if o is not None]
     if layers or observers:
         private = twin(private)  # hooks go on a copy of their own
         for layer in layers.values():
             layer.attach(private)
-    mode = Interpose([rules.answer] if rules else [], observers, plain_attention=bool(rules and rules.plain_attention))
+    plain = terms is not None or (rules is not None and rules.plain_attention)
+    mode = Interpose([rules.answer] if rules else [], observers, plain_attention=plain)
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         if observers or rules:
             mode.follow(private)
+            x = leaf.clone()
+            for observer in (layouts, terms):
+                if observer is not None:
+                    observer.begin(x)
             with mode:
-                out = call_model(private, leaf.clone())
+                out = call_model(private, x)
         else:
             out = call_model(private, leaf.clone())
     check_output(out, score, len(inputs))
     _check_differentiable(out)
     if rules and taint is not None:
         _check_rules(out, rules, taint, mode.answered)
+    if terms is not None:
+        terms.check_covered(out)
     taps, failed = _collect(spatial, layers)
     if not shared and failed:
         raise next(iter(failed.values()))
     return Pass(
-        leaf, out, {**taps, **(rules.places() if rules else {})}, failed, rules, grids.sizes if grids else [], shared
+        leaf,
+        out,
+        taps={**taps, **(rules.places() if rules else {})},
+        failed=failed,
+        rules=rules,
+        sizes=layouts.sizes if layouts else [],
+        traced=terms.traced if terms else [],
+        shared=shared,
     )
 
 

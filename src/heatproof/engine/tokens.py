@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
-from .interpose import Call
-
 PREFIX = 8
 """At most so many tokens that stand for no place in the image (class, distillation and register tokens)."""
-
-
-class GridsSeen:
-    """Observer: the height and width of every feature map ``(B, C, H, W)`` of a pass, in call order."""
-
-    def __init__(self) -> None:
-        self.sizes: list[tuple[int, int]] = []
-
-    def before(self, call: Call) -> None:
-        del call
-
-    def after(self, call: Call, out: Any) -> None:
-        del call
-        if isinstance(out, Tensor) and out.dim() == 4 and out.requires_grad:
-            self.sizes.append((out.shape[2], out.shape[3]))
 
 
 def token_grid(tokens: int, sizes: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
