@@ -203,9 +203,8 @@ def pull(
 
 
 def share(traced: Traced, grad: Tensor) -> Tensor:
-    """df/dy * r (equation 1); where nothing depends on an infinite value (a masked logit) its share is zero."""
-    value = grad * traced.residual
-    return value if traced.residual.isfinite().all() else torch.where(grad == 0, 0, value)
+    """df/dy * r (equation 1)."""
+    return grad * traced.residual
 
 
 def grid_of(traced: Traced, run: Pass) -> str | tuple[int, int] | None:
@@ -274,7 +273,7 @@ def _assembled(parts: list[FullGradient], join: Callable[[list[Tensor]], Tensor]
 
 def summed(value: Tensor) -> Tensor:
     """``(B, ...) -> (B,)``, in float64."""
-    return value.flatten(1).sum(1, dtype=torch.float64)
+    return value.reshape(len(value), -1).sum(1, dtype=torch.float64)
 
 
 def _by_sample(value: Tensor, batch: int) -> Tensor:

@@ -25,8 +25,8 @@ LINEAR = frozenset(
     # shape, copies, selection
     "Clone Copy CopySlices ToCopy Alias View UnsafeView ReshapeAlias Permute Transpose T Expand Squeeze Unsqueeze Select "
     "Slice Split UnsafeSplit SplitWithSizes Unbind Cat Stack Flip Roll Repeat AsStrided AsStridedScatter SliceScatter "
-    "SelectScatter Index IndexPut IndexSelect Gather Diagonal Narrow MaskedFill Where Unfold Im2Col Col2Im PixelShuffle "
-    "PixelUnshuffle ChannelShuffle NativeChannelShuffle "
+    "SelectScatter Scatter Index IndexPut IndexSelect Gather Diagonal Narrow MaskedFill Where Unfold Im2Col Col2Im "
+    "PixelShuffle PixelUnshuffle ChannelShuffle NativeChannelShuffle "
     # padding, resizing
     "ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D ReplicationPad3D "
     "UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact2D UpsampleLinear1D UpsampleBilinear2D "
@@ -41,8 +41,10 @@ BILINEAR = {  # linear while only one of these parents depends on the input
     **dict.fromkeys("MkldnnConvolution CudnnConvolution GridSampler2D".split(), (0, 1)),
     **dict.fromkeys("Addmm Addmv Baddbmm Addbmm Addcmul Addcdiv".split(), (1, 2)),
 }
+DIVISOR = {"Div": 1, "Addcdiv": 2}  # never linear in this parent
 BATCH_NORM = frozenset(
-    "NativeBatchNorm CudnnBatchNorm MiopenBatchNorm BatchNormWithUpdate NativeBatchNormLegit".split()
+    "NativeBatchNorm CudnnBatchNorm MiopenBatchNorm BatchNormWithUpdate NativeBatchNormLegit "
+    "NativeBatchNormLegitNoTraining".split()
 )
 
 _CREATION = frozenset(
@@ -80,7 +82,8 @@ class Taint:
         for result in results:
             if result.requires_grad:
                 self._check(call, tainted)
-                self._check_maximum(call)
+                if not _by_a_rule(result):
+                    self._check_maximum(call)
                 self.made_by.setdefault(result.grad_fn, call)
             elif call.op not in _CREATION:
                 self._taint(result)
@@ -151,6 +154,8 @@ def _may_stand(node: Any, allowed: tuple[type, ...]) -> bool:
         return not getattr(node, "_saved_training", False)
     if kind in BILINEAR:
         parents = [parent for parent, _ in node.next_functions]
+        if kind in DIVISOR and parents[DIVISOR[kind]] is not None:
+            return False
         return sum(parents[i] is not None for i in BILINEAR[kind] if i < len(parents)) <= 1
     return kind in LINEAR
 
@@ -176,6 +181,10 @@ def _escaped(node: Any, taint: Taint, rules: str) -> str:
         f"{rules} has no rule for {what}; {advice}, or use a method without rules (gradient, integrated_gradients, "
         "smoothgrad, gradcam)"
     )
+
+
+def _by_a_rule(result: Tensor) -> bool:
+    return hasattr(type(result.grad_fn), "_forward_cls")
 
 
 def uses_batch_statistics(out: Tensor) -> bool:

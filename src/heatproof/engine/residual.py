@@ -114,6 +114,7 @@ def residuals(call: Call, out: Any, kept: Call) -> Iterator[tuple[Tensor, Tensor
         if result.requires_grad:
             value = result.detach()
             residual = value.clone() if product is None else value - product
+            residual = torch.where(value.isfinite(), residual, 0)  # a masked logit: nothing depends on it
             if not _is_rounding(residual, value):
                 yield result, residual
 
@@ -143,9 +144,12 @@ def _forward_mode(call: Call) -> list[Tensor | None]:
 def _dual(value: Any) -> Any:
     if not isinstance(value, Tensor) or not value.requires_grad:
         return value
-    x = value.detach().clone()
-    # an infinite logit (a mask) has derivative zero, and 0 * inf would be NaN
-    return _make_dual(x, torch.where(x.isfinite(), x, 0))
+    return _make_dual(value.detach().clone(), _finite(value))
+
+
+def _finite(x: Tensor) -> Tensor:
+    """The input as the direction of a derivative: at an infinite logit (a mask) that is zero, and 0 * inf would be NaN."""
+    return torch.where(x.isfinite(), x, 0).detach()
 
 
 def _make_dual(x: Tensor, tangent: Tensor) -> Tensor:
@@ -179,7 +183,7 @@ def _pushed(call: Call, y: Tensor, leaves: list[Tensor]) -> Tensor:
     v = torch.zeros_like(y, requires_grad=True)
     try:
         pulled = torch.autograd.grad(y, leaves, v, create_graph=True, allow_unused=True)
-        along = sum((g * x.detach()).sum() for g, x in zip(pulled, leaves, strict=True) if g is not None)
+        along = sum((g * _finite(x)).sum() for g, x in zip(pulled, leaves, strict=True) if g is not None)
         if not isinstance(along, Tensor) or not along.requires_grad:
             return torch.zeros_like(y)
         return torch.autograd.grad(along, v)[0].detach()

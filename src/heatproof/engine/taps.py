@@ -11,45 +11,48 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
-from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import InputError, NotApplicable
+from .channels import channel_axis, has_space
 from .interpose import Call, Tap, tensors_in
 from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place
+
+_MIXES = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"})
+"""Where tokens meet: after the last of these, only the tokens that the head reads have a gradient."""
 
 
 class SpatialTap:
     """Observer that ends up with GradCAM's default layer (design.md, section 3): the last call, in call order, that
     applies an activation to a tensor with height and width; without any, a convolution, norm or sum. Where that activation
     is one branch of a concatenation (Inception, GoogLeNet) the concatenation is taken, since a branch alone is a part.
-
-    Channels-last networks (Swin, ConvNeXt) hold ``(B, H, W, C)`` after a linear or layer norm: such tensors are followed
-    through elementwise calls, so that their channel dimension is known.
     """
 
     def __init__(self) -> None:
         self.activation: Tap | None = None
         self.fallback: Tap | None = None
         self.on_tokens = ""
+        self.mixed_norm = ""
+        self._norm = ""
         self._last: Tensor | None = None
-        self._channels_last: Any = WeakIdKeyDictionary()
 
     def before(self, call: Call) -> None:
-        del call
+        if call.op in _MIXES and any(t.dim() > 2 for t in call.tensors()):
+            self.mixed_norm = self._norm
 
     def after(self, call: Call, out: Any) -> None:
         if isinstance(out, Tensor) and out._base is not None and is_in_place(call.function):
             out = out._base  # written through a view: what goes on from here is the base
         if not isinstance(out, Tensor) or not out.requires_grad:
             return
-        self._follow_layout(call, out)
         kind = call.op
+        if kind == "layer_norm" and out.dim() > 2:
+            self._norm = call.module
         joins = kind in ("cat", "concat") and self._last is not None and any(t is self._last for t in call.tensors())
         if kind in ACTIVATION or joins:
             self.on_tokens = str(call) if out.dim() == 3 else self.on_tokens
-            if _has_space(out, self._channel(out)):
+            if has_space(out):
                 self.activation, self.on_tokens, self._last = self._tap(call, out), "", out
-        elif self.activation is None and kind in NORM | CONVOLUTION | ADD and _has_space(out, self._channel(out)):
+        elif self.activation is None and kind in NORM | CONVOLUTION | ADD and has_space(out):
             self.fallback = self._tap(call, out)
 
     def tap(self) -> Tap:
@@ -64,23 +67,13 @@ class SpatialTap:
             raise NotApplicable(
                 f"gradcam finds activations only on tokens (last: {self.on_tokens}), and the only spatial layer before "
                 f"them is {chosen.name!r}, too early to explain a class; give layer=, the path of a module"
+                + (f", for example layer={self.mixed_norm!r}" if self.mixed_norm else "")
             )
         return chosen
 
     def _tap(self, call: Call, out: Tensor) -> Tap:
         name = call.module or f"op:{call.index}"
-        return Tap(name, out.detach().clone(), get_gradient_edge(out), self._channel(out))
-
-    def _channel(self, out: Tensor) -> int:
-        return 3 if out in self._channels_last else 1
-
-    def _follow_layout(self, call: Call, out: Tensor) -> None:
-        if out.dim() != 4:
-            return
-        marks = call.op in ("linear", "layer_norm")
-        keeps = call.op in ACTIVATION | ADD | {"mul", "div", "dropout", "contiguous", "clone"}
-        if marks or (keeps and any(t in self._channels_last and t.shape == out.shape for t in call.tensors())):
-            self._channels_last[out] = True
+        return Tap(name, out.detach().clone(), get_gradient_edge(out), channel_axis(out) or 1)
 
 
 class LayerTap:
@@ -89,6 +82,7 @@ class LayerTap:
     def __init__(self, path: str) -> None:
         self.path = path
         self.seen: Tap | None = None
+        self.unknown: tuple[int, ...] = ()
 
     def attach(self, private: nn.Module) -> None:
         modules = dict(private.named_modules())
@@ -111,15 +105,22 @@ class LayerTap:
     def tap(self) -> Tap:
         if self.seen is None:
             raise NotApplicable(f"layer={self.path!r} did not run, or its output does not depend on the input")
+        if self.unknown:
+            raise NotApplicable(
+                f"layer={self.path!r} gives {self.unknown}, reshaped so that nothing tells its channels from height and "
+                "width; give a layer before or after it, such as a convolution, a linear layer or a norm"
+            )
         return self.seen
 
     def _hook(self, module: nn.Module, args: Any, out: Any) -> None:
         del module, args
         found = next(tensors_in(out), None)
         if isinstance(found, Tensor) and found.requires_grad:
-            self.seen = Tap(self.path, found.detach().clone(), get_gradient_edge(found))
+            with torch._C.DisableTorchFunction():  # looking at a value is no call of the network
+                self.seen = Tap(self.path, found.detach().clone(), get_gradient_edge(found), self._axis(found))
 
-
-def _has_space(out: Tensor, channel: int) -> bool:
-    space = out.shape[2:] if channel == 1 else out.shape[1:3]
-    return out.dim() == 4 and torch.Size(space).numel() > 1
+    def _axis(self, found: Tensor) -> int:
+        axis = channel_axis(found)
+        if axis is None and found.dim() == 4:
+            self.unknown = tuple(found.shape)
+        return axis or 1
