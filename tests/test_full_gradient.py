@@ -105,6 +105,7 @@ NETWORKS: dict[str, list[nn.Module]] = {
                   nn.ReLU6, nn.Mish, nn.SELU, nn.Softsign, nn.Hardtanh)
     },
     "silu in place": [conv(), nn.SiLU(inplace=True), conv(4), nn.ReLU(inplace=True), *head()],
+    "elu in place, by position": [conv(), Apply(lambda m, x: F.elu(x, 1.0, True)), *head()],
     "group norm": [conv(), nn.GroupNorm(2, 4), nn.ReLU(), *head()],
     "instance norm": [conv(), nn.InstanceNorm2d(4, affine=True), nn.ReLU(), *head()],
     "local response norm": [conv(), nn.LocalResponseNorm(2), nn.ReLU(), *head()],
@@ -550,6 +551,28 @@ def test_tokens_come_back_to_their_places() -> None:
         far = torch.ones(4, 4, dtype=torch.bool)
         far[0:3, 1:4] = False  # bilinear upsampling spills into the neighbours
         assert not cells[:, far.flatten()].any()
+
+
+def test_channels_last_layers_are_placed_as_their_convolutions() -> None:
+    """A linear layer between two permutations, and the 1 x 1 convolution that it is."""
+    stem, point, rest = conv(), nn.Linear(4, 4), [nn.GELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 5)]
+    last = made(stem, Apply(lambda m, x: F.gelu(m.a(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2), a=point), *rest)
+    same = nn.Conv2d(4, 4, 1).double()
+    with torch.no_grad():
+        same.weight.copy_(point.weight[:, :, None, None])
+        same.bias.copy_(point.bias)
+    first = nn.Sequential(stem, same, nn.GELU(), *rest).eval()
+    for explain in (hp.fullgrad, hp.simple_fullgrad):
+        torch.testing.assert_close(
+            explain(last, fresh_input(), targets()), explain(first, fresh_input(), targets()), **TIGHT
+        )
+
+
+def test_rounding_is_not_blown_up_to_a_share() -> None:
+    """A norm is homogeneous but not on our list: what is left of y - J x is rounding, and would be rescaled to [0, 1]."""
+    normed = Apply(lambda m, x: x + torch.linalg.vector_norm(x, dim=1, keepdim=True))
+    net = made(conv(), nn.ReLU(), normed, conv(4), nn.ReLU(), *head())
+    assert {t.op for t in hp.full_gradient(net, fresh_input(), targets()).terms} == {"conv2d", "linear"}
 
 
 def test_fullgrad_needs_an_image() -> None:

@@ -156,7 +156,7 @@ class Terms:
 
 def _overwrites(call: Call) -> bool:
     """``F.silu(x, inplace=True)``: an ordinary name that writes to its argument."""
-    return call.op in ACTIVATION and (bool(call.kwargs.get("inplace")) or any(a is True for a in call.args[1:]))
+    return call.op in ACTIVATION and bool(call.kwargs.get("inplace"))  # F passes it by name, however it was given
 
 
 def _copied(value: Any) -> Any:
