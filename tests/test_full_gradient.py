@@ -217,10 +217,11 @@ def test_operations_called_homogeneous_are(name: str) -> None:
 @pytest.mark.parametrize(
     ("function", "args", "kwargs"),
     [
-        (torch.add, (1.0,), {}), (Tensor.add, (), {"other": 1.0}), (torch.rsub, (1.0,), {}), (F.pad, ((1, 1),), {"value": 2.0}),
-        (torch.clamp, (0, 6), {}), (torch.clamp, (0.5,), {}), (F.relu6, (), {}), (F.threshold, (0.1, 0.0), {}),
-        (torch.add, (torch.ones(8, dtype=torch.float64),), {}), (torch.where, (), {}), (torch.rdiv if hasattr(torch, "rdiv") else
-        Tensor.__rtruediv__, (1.0,), {}), (Tensor.masked_fill, (torch.ones(8, dtype=torch.bool), 3.0), {}),
+        (torch.add, (1.0,), {}), (Tensor.add, (), {"other": 1.0}), (torch.rsub, (1.0,), {}),
+        (F.pad, ((1, 1),), {"value": 2.0}), (torch.clamp, (0, 6), {}), (torch.clamp, (0.5,), {}),
+        (F.relu6, (), {}), (F.threshold, (0.1, 0.0), {}),
+        (torch.add, (torch.ones(8, dtype=torch.float64),), {}), (torch.where, (), {}), (Tensor.__rtruediv__, (1.0,), {}),
+        (Tensor.masked_fill, (torch.ones(8, dtype=torch.bool), 3.0), {}),
     ],
 )  # fmt: skip
 def test_operations_with_a_residual_are_not_skipped(function: Any, args: Any, kwargs: Any) -> None:

@@ -232,8 +232,9 @@ def check_complete(output: Tensor, parts: list[Tensor]) -> Tensor:
     worst = (residual.abs() / size.clamp_min(torch.finfo(torch.float64).tiny)).max().item()
     if not worst <= TOLERANCE.get(output.dtype, 0.1):
         raise ModelError(
-            f"the full gradient misses the score by {worst:.1e} of its size: the samples of a batch depend on each other, or "
-            "the derivative of an operation is not the one autograd uses; give one image at a time, or use gradient_x_input"
+            f"the full gradient misses the score by {worst:.1e} of its size: the samples of a batch depend on each other, "
+            "or the derivative of an operation is not the one autograd uses; give one image at a time, or use "
+            "gradient_x_input"
         )
     return residual.to(output.dtype)
 

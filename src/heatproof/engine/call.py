@@ -87,3 +87,15 @@ def _checked(explain: Explain, maps: Any, inputs: Tensor, lead: int = 0) -> Tens
             "shape of the inputs, or (B, 1, H, W)"
         )
     return maps
+
+
+def like_inputs(baseline: Any, x: Tensor) -> Tensor:
+    """A baseline as a tensor like the inputs: a number, ``(C, 1, 1)``, or one like the inputs already."""
+    try:
+        return torch.as_tensor(baseline, dtype=x.dtype, device=x.device).expand_as(x)
+    except (RuntimeError, TypeError, ValueError):
+        given = tuple(baseline.shape) if isinstance(baseline, Tensor) else baseline
+        raise InputError(
+            f"baseline {given!r} does not broadcast to inputs of shape {tuple(x.shape)}; give a number, (C, 1, 1), a "
+            "tensor like the inputs, or a list of such"
+        ) from None

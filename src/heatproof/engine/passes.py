@@ -58,6 +58,7 @@ class Sharing:
 
     inputs: Tensor
     places: dict[str, frozenset[str]]
+    keep_gradients: bool
     kept: dict[tuple[Any, ...], Pass] = field(default_factory=dict)
     alive: list[nn.Module] = field(default_factory=list)
 
@@ -66,12 +67,13 @@ _SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=N
 
 
 @contextmanager
-def shared_passes(needs: Iterable[tuple[str, str]], inputs: Tensor) -> Iterator[None]:
-    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`."""
+def shared_passes(needs: Iterable[tuple[str, str]], inputs: Tensor, *, keep_gradients: bool = True) -> Iterator[None]:
+    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`; its gradients are kept
+    too, unless there are too many (those of a thousand classes, each asked for once)."""
     places: dict[str, frozenset[str]] = {}
     for rules, place in needs:
         places[rules] = places.get(rules, frozenset()) | {place}
-    token = _SHARING.set(Sharing(inputs, places))
+    token = _SHARING.set(Sharing(inputs, places, keep_gradients))
     try:
         yield
     finally:
@@ -90,6 +92,7 @@ class Pass:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     traced: list[Traced] = field(default_factory=list)
     shared: bool = False
+    keep_gradients: bool = False
     _gradients: dict[tuple[Any, ...], dict[str, Tensor]] = field(default_factory=dict)
 
     def target(self, score: Score, target: Any) -> Tensor:
@@ -108,11 +111,11 @@ class Pass:
         for place in places:
             if place != INPUT:
                 self.tap(place)
-        wanted = tuple(dict.fromkeys((INPUT, *self.taps) if self.shared else places))
+        wanted = tuple(dict.fromkeys((INPUT, *self.taps) if self.keep_gradients else places))
         key = (score, tuple(target.shape), tuple(target.flatten().tolist()), wanted)
         if key not in self._gradients:
             found = self._pull(score, target, wanted)
-            if not self.shared:
+            if not self.keep_gradients:
                 return [found[place] for place in places]
             self._gradients[key] = found
         return [self._gradients[key][place].clone() for place in places]  # a caller may write to its own
@@ -168,7 +171,9 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
         key = (id(model), inputs._version, name, score)
         if key not in sharing.kept:
             everything = planned - {INPUT}
-            sharing.kept[key] = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
+            run = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
+            run.keep_gradients = sharing.keep_gradients
+            sharing.kept[key] = run
             sharing.alive.append(model)  # its id must not be given to another
         return sharing.kept[key]
     return _run(model, inputs, score, rules, places, shared=False)

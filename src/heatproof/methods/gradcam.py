@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ..engine.call import check_image
-from ..engine.passes import SPATIAL, forward
+from ..engine.interpose import Tap
+from ..engine.passes import SPATIAL, Pass, forward
+from ..engine.tokens import on_grid, token_grid
 from ..errors import NotApplicable
 from ..score import logit
 from ..types import Score, method
@@ -27,32 +29,70 @@ def gradcam(
     """Activations of a late layer, weighted by the mean gradient of their channel. ``(B, C, H, W) -> (B, 1, H, W)``.
 
     Source: Selvaraju et al. 2017: alpha = mean over positions of dscore/dA (equation 1), map = ReLU(sum of alpha A)
-    (equation 2); upsampled bilinearly, align_corners=False. Deviations: none.
+    (equation 2); upsampled bilinearly, align_corners=False. Deviations: on a layer of tokens ``(B, N, D)`` the features
+    are the channels and the image's tokens the positions; class and register tokens are left out.
 
     Args:
         model, inputs, target, score: as in `gradient`.
-        layer: path of a module whose output has channels, height and width; None takes the last activation applied to
-            such a tensor.
+        layer: path of a module whose output has channels, height and width, in either order, or is tokens of an image
+            ("blocks.11.norm1"); None takes the last activation applied to a value with height and width.
 
     Returns:
         Score units, not negative; all zero where the weighted sum is negative everywhere.
 
     Raises:
-        NotApplicable: no layer with height and width.
+        NotApplicable: no layer with height and width; tokens that are no grid, or with the batch second.
+
+    Example:
+        >>> import torch
+        >>> model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(4, 2, bias=False)).eval()
+        >>> model[2].weight.data = torch.tensor([[1.0, 2.0, 3.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
+        >>> gradcam(model, torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), torch.tensor([0]))  # alpha = 2
+        tensor([[[[2., 4.],
+                  [6., 8.]]]])
     """
     check_image(inputs, "gradcam")
     place = SPATIAL if layer is None else f"layer:{layer}"
     run = forward(model, inputs, score, None, place)
     grad = run.gradients(score, run.target(score, target), place)[0]
-    tap = run.tap(place)
-    value = tap.value.movedim(tap.channel, 1)
-    if value.dim() != 4:
-        raise NotApplicable(
-            f"layer={tap.name!r} gives {tuple(tap.value.shape)}; gradcam needs channels, height and width"
-        )
-    grad = grad.movedim(tap.channel - tap.value.dim(), -3)
+    value, grad = _channels_first(run.tap(place), grad, run)
     alpha = grad.mean((-2, -1), keepdim=True)  # eq. 1
     cam = (alpha * value).sum(-3, keepdim=True).relu()  # eq. 2
     lead = cam.shape[:-3]
     cam = interpolate(cam.flatten(0, -4), size=inputs.shape[2:], mode="bilinear", align_corners=False)
     return cam.reshape(*lead, *cam.shape[1:])
+
+
+def _channels_first(tap: Tap, grad: Tensor, run: Pass) -> tuple[Tensor, Tensor]:
+    """The layer's value and its gradient as ``(..., B, C, H, W)``."""
+    if tap.value.dim() == 4:
+        return tap.value.movedim(tap.channel, 1), grad.movedim(tap.channel - 4, -3)
+    if tap.value.dim() != 3:
+        raise NotApplicable(
+            f"layer={tap.name!r} gives {tuple(tap.value.shape)}; gradcam needs channels, height and width, or the tokens "
+            "of an image (B, N, D)"
+        )
+    size = _grid(tap, run)
+    return on_grid(tap.value, size), on_grid(grad, size)
+
+
+def _grid(tap: Tap, run: Pass) -> tuple[int, int]:
+    """Height and width of the feature map that became the tokens ``(B, N, D)`` of a layer."""
+    batch, tokens = len(run.leaf), tap.value.shape[1]
+    if tokens == len(tap.value):
+        raise NotApplicable(
+            f"layer={tap.name!r} gives {tuple(tap.value.shape)}, in which images and tokens cannot be told apart: "
+            f"there are {batch} of both; give another number of images"
+        )
+    size = token_grid(tokens, run.sizes) if len(tap.value) == batch else None
+    if size is None:
+        raise NotApplicable(
+            f"layer={tap.name!r} gives {tuple(tap.value.shape)} for {batch} images; gradcam reads tokens as (B, N, D), the "
+            f"batch first, with N the places of a feature map of this network ({_some(run.sizes)}) and a few more in "
+            "front; give a layer where they are so, or one before the image was cut into tokens"
+        )
+    return size
+
+
+def _some(sizes: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{h}x{w}" for h, w in dict.fromkeys(sizes[:3])) or "none was seen"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..engine.call import like_inputs
 from ..engine.guard import fixed_batch
-from ..engine.passes import INPUT, check_inputs, forward, own, predict
+from ..engine.passes import INPUT, check_inputs, forward, output, own, predict
 from ..errors import InputError
 from ..score import check_target, logit
 from ..types import Score, method
@@ -25,27 +27,31 @@ def integrated_gradients(
     *,
     score: Score = logit,
     steps: int = 50,
-    baseline: float | Tensor = 0.0,
+    baseline: float | Tensor | Sequence[float | Tensor] = 0.0,
     rule: str = "midpoint",
     batch_size: int = ROWS,
-) -> Tensor:
+    return_residual: bool = False,
+) -> Any:
     """Input minus baseline, times the mean gradient on the straight path between them. ``(B, ...) -> (B, ...)``.
 
-    Source: Sundararajan et al. 2017, equation 3 (the integral by `rule`). Sums to score(input) - score(baseline) up to
-    the error of the rule.
+    Source: Sundararajan et al. 2017, equation 3 (the integral by `rule`); deviations: none. Sums to score(input) -
+    score(baseline) up to the error of the rule. On a linear model it is (x - baseline) w, not the w / 2 that Sanity
+    Checks, section 5.3, prints.
 
     Args:
         model, inputs, target, score: as in `gradient`.
         steps: gradients on the path.
-        baseline: a number or a tensor that broadcasts to the inputs, in the model's units.
+        baseline: a number or a tensor that broadcasts to the inputs, in the model's units; a list or tuple of them
+            averages their maps.
         rule: "midpoint"; "trapezoid"; "right"; "pair" (both ends with full weight, as Sanity Checks' code does).
         batch_size: samples in one pass; bounds the memory.
+        return_residual: return (map, residual), ``(B,)``: score(input) - mean score(baseline) - sum of the map.
 
     Returns:
         Score units; positive = evidence for the class, relative to the baseline.
 
     Raises:
-        InputError: unknown rule, no steps, a baseline of another shape.
+        InputError: unknown rule, no steps, no baseline or one of another shape.
 
     Example:
         >>> linear = torch.nn.Linear(2, 2).eval()
@@ -53,32 +59,60 @@ def integrated_gradients(
         >>> integrated_gradients(linear, torch.tensor([[3.0, 1.0]]), torch.tensor([0]), baseline=1.0, steps=4)
         tensor([[2., -0.]])
     """
-    alphas, weights = path(rule, steps)
+    points = path(rule, steps)
+    if type(batch_size) is not int or batch_size < 1:
+        raise InputError(f"batch_size={batch_size!r}; expected a whole number of 1 or more")
     private = own(model)
     check_inputs(private, inputs)
     if target is None:
         target = predict(private, inputs, score)
     target = check_target(target, len(inputs), inputs.device, None)
     x = inputs.detach()
-    start = _baseline(baseline, x)
-    difference = x - start
+    starts = _baselines(baseline, x)
     group = 1 if fixed_batch(private) else max(1, batch_size // len(x))
-    total: Tensor | float = 0.0
-    for first in range(0, steps, group):
+    maps = [(x - start) * _mean_gradient(private, x, start, target, score, points, group) for start in starts]  # eq. 3
+    mean = torch.stack(maps).mean(0) if len(maps) > 1 else maps[0]
+    return (mean, _residual(private, x, starts, target, score, mean)) if return_residual else mean
+
+
+def _mean_gradient(
+    private: nn.Module,
+    x: Tensor,
+    start: Tensor,
+    target: Tensor,
+    score: Score,
+    points: tuple[list[float], list[float]],
+    group: int,
+) -> Tensor:
+    """The integral of equation 3: the gradient averaged over the path, `group` points in one pass."""
+    alphas, weights = points
+    total = torch.zeros(())
+    for first in range(0, len(alphas), group):
         part = alphas[first : first + group]
-        points = torch.cat([start + a * difference for a in part])
-        run = forward(private, points, score)
+        run = forward(private, torch.cat([start + a * (x - start) for a in part]), score)
         rows = run.target(score, target.repeat(*[1] * (target.dim() - 1), len(part)))
         grads = run.gradients(score, rows, INPUT)[0]
         grads = grads.reshape(*target.shape[:-1], len(part), *x.shape)
         for w, g in zip(weights[first : first + group], grads.unbind(target.dim() - 1), strict=True):
-            total = total + w * g  # eq. 3, in the fixed order of the steps
-    return difference * total
+            total = w * g + total  # in the fixed order of the steps
+    return total
+
+
+def _residual(
+    private: nn.Module, x: Tensor, starts: list[Tensor], target: Tensor, score: Score, maps: Tensor
+) -> Tensor:
+    """score(input) - mean score(baseline) - sum of the map, in the shape of the target."""
+    rows = target.reshape(-1, target.shape[-1])
+    with torch.no_grad():
+        outs = [output(private, point, score) for point in (x, *starts)]
+        end, *begins = [torch.stack([score(out, t) for t in rows]) for out in outs]
+    sums = maps.flatten(target.dim()).sum(-1)
+    return (end - torch.stack(begins).mean(0)).reshape(target.shape) - sums
 
 
 def path(rule: str, steps: int) -> tuple[list[float], list[float]]:
     """Positions on the path from 0 to 1 and their weights."""
-    if steps < 1 or (steps < 2 and rule in ("trapezoid", "pair")):
+    if type(steps) is not int or steps < 1 or (steps < 2 and rule in ("trapezoid", "pair")):
         raise InputError(f"steps={steps}: rule={rule!r} needs at least {2 if rule in ('trapezoid', 'pair') else 1}")
     even = [1 / steps] * steps
     if rule == "midpoint":
@@ -94,12 +128,8 @@ def path(rule: str, steps: int) -> tuple[list[float], list[float]]:
     raise InputError(f"rule={rule!r}; expected midpoint, trapezoid, right or pair")
 
 
-def _baseline(baseline: float | Tensor, x: Tensor) -> Tensor:
-    value = torch.as_tensor(baseline, dtype=x.dtype, device=x.device)
-    try:
-        return value.expand_as(x)
-    except RuntimeError:
-        raise InputError(
-            f"baseline has shape {tuple(value.shape)}, which does not broadcast to inputs of shape {tuple(x.shape)}; "
-            "give a number, (C, 1, 1), or a tensor like the inputs"
-        ) from None
+def _baselines(baseline: float | Tensor | Sequence[float | Tensor], x: Tensor) -> list[Tensor]:
+    listed = list(baseline) if isinstance(baseline, (list, tuple)) else [baseline]
+    if not listed:
+        raise InputError("baseline is empty; give a number, a tensor, or several of them")
+    return [like_inputs(one, x) for one in listed]

@@ -1,0 +1,73 @@
+"""The noise loop that smooth, smooth_squared and vargrad share: a method's maps over noisy copies of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..engine.call import attribute, guarded
+from ..engine.chunks import normal_like, sample_generators
+from ..engine.passes import check_inputs, own, predict
+from ..errors import InputError
+from ..score import check_target
+from ..types import Explain, Score
+
+
+def noisy_maps(
+    explain: Explain,
+    model: nn.Module,
+    inputs: Tensor,
+    target: Any,
+    score: Score,
+    n: int,
+    sigma: float,
+    seed: int,
+    index: Tensor | None,
+) -> Iterator[Tensor]:
+    """One map a draw, each of the caller's batch; equal (n, sigma, seed, index) give equal noise.
+
+    The target None is resolved once, on the clean input.
+    """
+    _check(n, sigma)
+    private = own(model)
+    check_inputs(private, inputs)
+    target = (
+        predict(private, inputs, score) if target is None else check_target(target, len(inputs), inputs.device, None)
+    )
+    given, x = guarded(explain, private, inputs.detach())
+    spread = (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, *[1] * (x.dim() - 1)) * sigma
+    draws = sample_generators(seed, index, len(x), "smooth")
+    for _ in range(n):
+        noisy = x + spread * normal_like(x, draws)
+        yield attribute(explain, given, noisy, target, score=score, seed=seed, index=index)
+
+
+def mean_of(maps: Iterable[Tensor]) -> Tensor:
+    """Running mean, ``mean_k = mean_(k-1) + (m_k - mean_(k-1)) / k``: exact where all maps are equal."""
+    return _moments(maps)[0]
+
+
+def variance_of(maps: Iterable[Tensor]) -> Tensor:
+    """Variance with ddof 0 (Welford 1962): never negative, and exactly 0 where all maps are equal."""
+    return _moments(maps)[1]
+
+
+def _moments(maps: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and variance, summed in float32 at least, in the dtype of the maps."""
+    draws = iter(maps)
+    first = next(draws)
+    count, mean = 1, first.to(torch.promote_types(first.dtype, torch.float32))
+    squares = torch.zeros_like(mean)
+    for count, m in enumerate(draws, 2):
+        delta = m - mean
+        mean = mean + delta / count
+        squares = squares + delta.square() * ((count - 1) / count)  # the form of Welford's sum that has no signs
+    return mean.to(first.dtype), (squares / count).to(first.dtype)
+
+
+def _check(n: Any, sigma: Any) -> None:
+    if not isinstance(n, int) or n < 1 or not isinstance(sigma, (int, float)) or not 0 <= sigma < float("inf"):
+        raise InputError(f"n={n!r}, sigma={sigma!r}: expected a whole n >= 1 and a number sigma >= 0")
