@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.engine.channels import channel_axis
+from heatproof.engine.interpose import Interpose
+from heatproof.engine.layout import FIRST, LAST, Layouts
 from heatproof.engine.passes import forward
 from nets import PerLayer, fresh_input, targets
 from reference.gradcam import gradcam as by_hooks
@@ -111,7 +112,7 @@ def test_equals_hooks_and_captum(layer: str) -> None:
     assert got.any()
 
 
-LAST = {
+CHANNEL = {
     "patch": 1,
     "last": 3,  # permuted, nothing run on it yet
     "block.norm": 3,
@@ -123,14 +124,14 @@ LAST = {
 }
 
 
-@pytest.mark.parametrize("layer", LAST)
+@pytest.mark.parametrize("layer", CHANNEL)
 def test_channels_last_layers(layer: str) -> None:
     place = f"layer:{layer}"
     model = seeded(ChannelsLast)
-    assert forward(model, fresh_input(), hp.logit, None, place).tap(place).channel == LAST[layer]
+    assert forward(model, fresh_input(), hp.logit, None, place).tap(place).channel == CHANNEL[layer]
     got = hp.gradcam(model, fresh_input(), ROWS, layer=layer)
     for row, maps in zip(ROWS, got, strict=True):
-        planes = (lambda v: v.permute(0, 3, 1, 2)) if LAST[layer] == 3 else (lambda v: v)
+        planes = (lambda v: v.permute(0, 3, 1, 2)) if CHANNEL[layer] == 3 else (lambda v: v)
         want = by_hooks(model, fresh_input(), row, model.get_submodule(layer), planes)
         torch.testing.assert_close(maps, want, rtol=1e-10, atol=1e-12)
     assert got.any()
@@ -144,32 +145,43 @@ def test_default_layer_of_a_channels_last_network() -> None:
 
 
 class TestLayout:
-    def leaf(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, requires_grad=True)
+    def of(self, function: Any, *shape: int) -> str | None:
+        """The layout of what a function makes of an image, as a pass sees it."""
+        layouts, x = Layouts(), torch.randn(*shape, requires_grad=True)
+        layouts.begin(x)
+        with Interpose([], [layouts]):
+            out = function(x)
+        return layouts.of(out)
 
-    def test_permutations_are_undone(self) -> None:
-        x = F.conv2d(self.leaf(2, 3, 5, 7), torch.randn(4, 3, 1, 1))
-        for order in ((0, 2, 3, 1), (0, 3, 1, 2), (0, 1, 3, 2), (0, -1, 1, 2), (0, 3, 2, 1)):
-            y = x.permute(order).relu()
-            axis = channel_axis(y)
-            assert y.shape[axis] == 4
-            assert channel_axis(y.transpose(-1, 1)) == {1: 3, 2: 2, 3: 1}[axis]
+    @pytest.mark.parametrize(
+        ("order", "want"),
+        [
+            ((0, 2, 3, 1), LAST),
+            ((0, -2, -1, 1), LAST),
+            ((0, 1, 2, 3), FIRST),
+            ((0, 1, 3, 2), None),
+            ((0, 3, 1, 2), None),
+        ],
+    )
+    def test_permutations(self, order: tuple[int, ...], want: str | None) -> None:
+        conv = nn.Conv2d(3, 4, 1)
+        assert self.of(lambda x: conv(x).permute(order).relu(), 2, 3, 5, 7) == want
+        assert self.of(lambda x: conv(x).movedim(1, -1), 2, 3, 5, 7) == LAST
+        assert self.of(lambda x: conv(x).permute(0, 2, 3, 1).relu().permute(0, 3, 1, 2), 2, 3, 5, 7) == FIRST
 
     def test_input_is_channels_first(self) -> None:
-        assert channel_axis(self.leaf(2, 4, 4, 4) * 2) == 1
+        assert self.of(lambda x: x * 2, 2, 4, 4, 4) == FIRST
 
     def test_a_squeeze_excitation_gate_does_not_count(self) -> None:
-        x = self.leaf(2, 4, 4, 4)
-        gate = F.linear(x.mean((2, 3)), torch.randn(4, 4), torch.randn(4))[:, :, None, None]
-        gate = gate.reshape(2, 4, 1, 1)
-        assert channel_axis(gate.sigmoid() * F.relu(F.relu(F.conv2d(x, torch.randn(4, 4, 1, 1))))) == 1
+        fc, conv = nn.Linear(4, 4), nn.Conv2d(4, 4, 1)
+        gated = lambda x: fc(x.mean((2, 3))).view(2, 4, 1, 1).sigmoid() * conv(x).relu()  # noqa: E731
+        assert self.of(gated, 2, 4, 6, 6) == FIRST
 
     def test_reshaped_by_hand(self) -> None:
-        x = self.leaf(2, 48)
-        assert channel_axis(x.view(2, 4, 4, 3)) == 3
-        assert channel_axis(x.view(2, 3, 4, 4)) == 1
-        assert channel_axis(x.view(2, 2, 4, 6)) is None
-        assert channel_axis(x) is None
+        tokens = lambda x: x.flatten(2).transpose(1, 2).relu()  # noqa: E731
+        assert self.of(lambda x: tokens(x).reshape(2, 5, 7, 3), 2, 3, 5, 7) == LAST
+        assert self.of(lambda x: tokens(x).transpose(1, 2).reshape(2, 3, 5, 7), 2, 3, 5, 7) == FIRST
+        assert self.of(lambda x: tokens(x).reshape(2, 35, 1, 3), 2, 3, 5, 7) is None, "heads of attention"
 
     def test_unknown_layout_is_refused(self) -> None:
         class Reshaped(nn.Module):
@@ -181,7 +193,6 @@ class TestLayout:
                 return self.head(self.make(x.flatten(1).relu().reshape(len(x), 16, 8).flatten(1)).mean((1, 2)))
 
         model = seeded(Reshaped)
-        assert hp.gradcam(model, fresh_input(), ROWS[0], layer="make").shape == (3, 1, 8, 8)  # a square
         model.make.unflattened_size = (2, 8, 8)
         assert hp.gradcam(model, fresh_input(), ROWS[0], layer="make").shape == (3, 1, 8, 8)
         model.make.unflattened_size = (4, 2, 16)
@@ -193,7 +204,6 @@ class TestLayout:
 class TestTokens:
     """The grid is 4 x 7: a patch of 2 x 2 every 2 rows and every column."""
 
-    @pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's vmap of its own attention on the CPU
     @pytest.mark.parametrize("extra", [0, 1, 2])
     def test_equals_hooks(self, extra: int) -> None:
         model = seeded(lambda: Tokens(extra=extra))
@@ -215,6 +225,8 @@ class TestTokens:
     def test_sequence_first_is_refused(self) -> None:
         with pytest.raises(hp.NotApplicable, match=r"\(30, 3, 8\) for 3 images.*batch first"):
             hp.gradcam(seeded(lambda: Tokens(first=False)), fresh_input(), layer="norm1")
+        with pytest.raises(hp.NotApplicable, match=r"\(30, 29, 8\) for 29 images"):  # 28 places and a token in front?
+            hp.gradcam(seeded(lambda: Tokens(first=False)), fresh_input(29), layer="norm1")
 
     def test_as_many_images_as_tokens_is_refused(self) -> None:
         for first in (True, False):

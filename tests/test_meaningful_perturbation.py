@@ -48,6 +48,20 @@ def test_the_planted_quadrant_is_what_it_deletes(perturbation: str, score: Any) 
     assert maps.amax() > 0.5
 
 
+def test_a_score_without_a_floor_falls_no_further_than_the_full_replacement() -> None:
+    """Logit = left half minus half of the right: hiding the left alone would take it to -0.5, hiding everything to 0."""
+
+    class Halves(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            logit = x[..., :16].mean((1, 2, 3)) - 0.5 * x[..., 16:].mean((1, 2, 3))
+            return torch.stack([logit, -logit], 1)
+
+    x = torch.ones(1, 1, 32, 32).double()
+    deleted = hp.meaningful_perturbation(Halves().eval(), x, torch.tensor([0]), score=hp.logit, perturbation="constant")
+    assert -0.1 < float(Halves()((1 - deleted) * x)[0, 0]) < 0.1
+    assert inside(deleted, slice(0, 32), slice(0, 16)) > 0.9
+
+
 def test_deleting_what_it_shows_destroys_the_score() -> None:
     model, x, target = Quadrant().eval(), textured(), torch.tensor([0, 0])
     deleted = hp.meaningful_perturbation(model, x, target, perturbation="constant")

@@ -531,6 +531,7 @@ class TestPaddingTrick:
             lambda x, w: F.conv2d(x, w, None, 1, 1),
             lambda x, w: torch.conv2d(input=x, weight=w, padding=(1, 1), stride=(1, 1)),
             lambda x, w: F.conv2d(x, w, padding="same"),
+            lambda x, w: F.conv2d(x[0], w, padding=1)[None],
             lambda x, w: torch.ops.aten.conv2d.default(x, w, None, [1, 1], [1, 1]),
             lambda x, w: torch.convolution(x, w, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1),
             lambda x, w: torch.ops.aten.convolution.default(x, w, None, [1], [1], [1], False, [0, 0], 1),

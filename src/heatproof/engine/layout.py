@@ -25,8 +25,14 @@ _RESIZES = frozenset(
 )
 
 
+_RESHAPES = frozenset("view reshape unflatten".split())
+
+
 class Layouts:
-    """Observer: the layout of every feature map, and the heights and widths met, in call order."""
+    """Observer: the layout of every feature map, and the heights and widths met, in call order.
+
+    A value that was reshaped by hand is one where its height and width are those of a feature map before it.
+    """
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
@@ -51,11 +57,12 @@ class Layouts:
         if call.op in CONVOLUTION:
             self._note(out, FIRST)
             return
-        for given in call.tensors():
-            layout = self._carried(call, given, out)
-            if layout is not None:
-                self._note(out, layout)
-                return
+        carried = (self._carried(call, given, out) for given in call.tensors())
+        layout = next((found for found in carried if found), None)
+        if layout is None and call.op in _RESHAPES:
+            layout = self._known_size(out)
+        if layout is not None:
+            self._note(out, layout)
 
     def _carried(self, call: Call, given: Tensor, out: Tensor) -> str | None:
         layout = self.of(given)
@@ -63,14 +70,19 @@ class Layouts:
             return layout
         if call.op in _PERMUTES:
             return _permuted(call, layout)
-        return layout if _space(given, layout) == _space(out, layout) else None
+        return layout if space_of(given, layout) == space_of(out, layout) else None
+
+    def _known_size(self, out: Tensor) -> str | None:
+        fitting = [layout for layout in (FIRST, LAST) if space_of(out, layout) in self.sizes]
+        return fitting[0] if len(fitting) == 1 else None
 
     def _note(self, value: Tensor, layout: str) -> None:
         self._of[value] = layout
-        self.sizes.append(_space(value, layout))
+        self.sizes.append(space_of(value, layout))
 
 
-def _space(value: Tensor, layout: str) -> tuple[int, int]:
+def space_of(value: Tensor, layout: str) -> tuple[int, int]:
+    """Height and width of a feature map."""
     shape = value.shape
     return (shape[2], shape[3]) if layout == FIRST else (shape[1], shape[2])
 

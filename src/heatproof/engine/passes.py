@@ -20,7 +20,7 @@ from ..errors import HeatproofError, InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
-from .guard import Taint, check_graph, training_modules, uses_batch_statistics
+from .guard import Taint, check_graph, has_fused_attention, training_modules, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet, Tap, tensors_in
 from .layout import Layouts
 from .taps import LayerTap, SpatialTap
@@ -184,12 +184,14 @@ def _run(
 ) -> Pass:
     private = own(model)
     check_inputs(private, inputs)
-    spatial = SpatialTap() if SPATIAL in places else None
-    layers = {p: LayerTap(p.removeprefix("layer:")) for p in places if p.startswith("layer:")}
+    layouts = Layouts()
+    spatial = SpatialTap(layouts) if SPATIAL in places else None
+    layers = {p: LayerTap(p.removeprefix("layer:"), layouts) for p in places if p.startswith("layer:")}
     taint = Taint() if rules else None
-    layouts = Layouts() if layers or TERMS in places else None
     terms = Terms(len(inputs), layouts) if TERMS in places else None
-    observers: list[Observer] = [o for o in (layouts, terms, spatial, taint) if o is not None]
+    observers: list[Observer] = [o for o in (terms, spatial, taint) if o is not None]
+    if terms or spatial or layers:
+        observers.insert(0, layouts)
     if layers or observers:
         private = twin(private)  # hooks go on a copy of their own
         for layer in layers.values():
@@ -201,9 +203,9 @@ def _run(
         if observers or rules:
             mode.follow(private)
             x = leaf.clone()
-            for observer in (layouts, terms):
-                if observer is not None:
-                    observer.begin(x)
+            layouts.begin(x)
+            if terms is not None:
+                terms.begin(x)
             with mode:
                 out = call_model(private, x)
         else:
@@ -223,7 +225,7 @@ def _run(
         taps={**taps, **(rules.places() if rules else {})},
         failed=failed,
         rules=rules,
-        sizes=layouts.sizes if layouts else [],
+        sizes=layouts.sizes,
         traced=terms.traced if terms else [],
         shared=shared,
     )
@@ -356,11 +358,13 @@ def _backward(
         rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
         return [torch.stack(column) for column in zip(*rows, strict=True)]
     seeds = torch.stack([_cotangent(out, score, t, rules) for t in targets])
-    try:
-        return list(torch.func.vmap(lambda v: _grad(out, roots, v, True), chunk_size=CLASS_CHUNK)(seeds))
-    except RuntimeError:  # an operation of the user's without a batching rule: the same gradients, one by one
-        rows = [_grad(out, roots, v, True) for v in seeds]
-        return [torch.stack(column) for column in zip(*rows, strict=True)]
+    if not has_fused_attention(out):  # that has no batching rule: vmap would warn, and loop as well
+        try:
+            return list(torch.func.vmap(lambda v: _grad(out, roots, v, True), chunk_size=CLASS_CHUNK)(seeds))
+        except RuntimeError:  # an operation of the user's without a batching rule: the same gradients, one by one
+            pass
+    rows = [_grad(out, roots, v, True) for v in seeds]
+    return [torch.stack(column) for column in zip(*rows, strict=True)]
 
 
 def _single(

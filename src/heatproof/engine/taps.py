@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from ..errors import InputError, NotApplicable
-from .channels import channel_axis, has_space
 from .interpose import Call, Tap, tensors_in
+from .layout import LAST, Layouts, space_of
 from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place
 
 _MIXES = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"})
@@ -27,7 +27,8 @@ class SpatialTap:
     is one branch of a concatenation (Inception, GoogLeNet) the concatenation is taken, since a branch alone is a part.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layouts: Layouts) -> None:
+        self.layouts = layouts
         self.activation: Tap | None = None
         self.fallback: Tap | None = None
         self.on_tokens = ""
@@ -50,9 +51,9 @@ class SpatialTap:
         joins = kind in ("cat", "concat") and self._last is not None and any(t is self._last for t in call.tensors())
         if kind in ACTIVATION or joins:
             self.on_tokens = str(call) if out.dim() == 3 else self.on_tokens
-            if has_space(out):
+            if self._has_space(out):
                 self.activation, self.on_tokens, self._last = self._tap(call, out), "", out
-        elif self.activation is None and kind in NORM | CONVOLUTION | ADD and has_space(out):
+        elif self.activation is None and kind in NORM | CONVOLUTION | ADD and self._has_space(out):
             self.fallback = self._tap(call, out)
 
     def tap(self) -> Tap:
@@ -73,14 +74,19 @@ class SpatialTap:
 
     def _tap(self, call: Call, out: Tensor) -> Tap:
         name = call.module or f"op:{call.index}"
-        return Tap(name, out.detach().clone(), get_gradient_edge(out), channel_axis(out) or 1)
+        return Tap(name, out.detach().clone(), get_gradient_edge(out), _axis(self.layouts.of(out)))
+
+    def _has_space(self, out: Tensor) -> bool:
+        layout = self.layouts.of(out)
+        return layout is not None and space_of(out, layout) != (1, 1)
 
 
 class LayerTap:
     """The output of one module by its path; of its last call where the module is used several times."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, layouts: Layouts) -> None:
         self.path = path
+        self.layouts = layouts
         self.seen: Tap | None = None
         self.unknown: tuple[int, ...] = ()
 
@@ -116,11 +122,10 @@ class LayerTap:
         del module, args
         found = next(tensors_in(out), None)
         if isinstance(found, Tensor) and found.requires_grad:
-            with torch._C.DisableTorchFunction():  # looking at a value is no call of the network
-                self.seen = Tap(self.path, found.detach().clone(), get_gradient_edge(found), self._axis(found))
+            layout = self.layouts.of(found)
+            self.unknown = tuple(found.shape) if found.dim() == 4 and layout is None else ()
+            self.seen = Tap(self.path, found.detach().clone(), get_gradient_edge(found), _axis(layout))
 
-    def _axis(self, found: Tensor) -> int:
-        axis = channel_axis(found)
-        if axis is None and found.dim() == 4:
-            self.unknown = tuple(found.shape)
-        return axis or 1
+
+def _axis(layout: str | None) -> int:
+    return 3 if layout == LAST else 1

@@ -49,8 +49,8 @@ class Traced:
 
 
 class Terms:
-    """The residual of every call (see `residual`; biases of zero are kept), and whether the calls cover the whole graph, from
-    the output back to `ends` or the leaf."""
+    """The residual of every call (see `residual`; biases of zero are kept), and whether the calls cover the whole graph,
+    back to `ends` or the leaf."""
 
     def __init__(self, batch: int, layouts: Layouts | None = None, ends: Sequence[Tensor] = ()) -> None:
         self.batch = batch

@@ -22,9 +22,9 @@ from .integrated_gradients import ROWS
 RADII = 11
 """Sizes of the first disc that are tried, from nothing to the whole image."""
 BOUNDED: tuple[Score, ...] = (probability, label_probability)
-"""Scores with a floor of their own. Any other (a logit) could be lowered for ever: it pulls less and less over the last"""
+"""Scores with a floor of their own. Any other (a logit) could be lowered for ever, and is held to `NEAR`."""
 NEAR = 0.1
-"""tenth of the way to what the full replacement leaves, and no further."""
+"""The last share of the way to what the full replacement leaves, over which the score pulls less and less."""
 LEVELS = 256
 """The mask moves in steps of 1/256: Adam would let a rounding error of another batch size grow from step to step."""
 MEAN, SQUARE, EPSILON = 0.9, 0.999, 1e-8

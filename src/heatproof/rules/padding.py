@@ -86,6 +86,6 @@ def _pads(given: dict[str, Any]) -> bool:
 
 def _convolution_node(out: Tensor) -> Any:
     node: Any = out.grad_fn
-    while "Convolution" not in node.name():  # a view or a cut of its result, for unbatched inputs and even kernels
+    while "Convolution" not in node.name():  # a squeeze, for unbatched inputs
         node = node.next_functions[0][0]
     return node
