@@ -240,7 +240,7 @@ class TestReference:
             theirs = attr.Deconvolution(PerLayer()).attribute(fresh_input(), target=targets())
         torch.testing.assert_close(hp.deconvnet(Net(), fresh_input(), targets()), theirs, rtol=0, atol=1e-10)
 
-    @pytest.mark.parametrize("relu6", [nn.ReLU6(), nn.Hardtanh(0, 6), lambda x: x.clamp(0, 6)], ids=str)
+    @pytest.mark.parametrize("relu6", [nn.ReLU6(), nn.Hardtanh(0, 6), lambda x: x.clamp(0, 6)])
     def test_relu6_is_treated_as_relu(self, relu6: Any) -> None:
         """Saturated units: deconvnet and RectGrad pass them, guided backprop does not."""
         x = fresh_input() * 20
