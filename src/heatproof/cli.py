@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from ._version import __version__
 from .audit import DEFAULT_METHODS, Audit, AuditPlan, plan_audit, read_audit, run_audit
+from .combine import Composed
 from .data.folder import read_images
 from .data.images import ImageSet
 from .data.labels import read_class_names
@@ -123,15 +125,18 @@ def methods() -> None:
     """List the methods, with their source."""
     table = Table(box=None, pad_edge=False)
     for column in ("method", "map", "what it is", "source"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "method")
     for name in sorted(METHODS):
         spec = spec_of(METHODS[name])
         line = (METHODS[name].__doc__ or "").strip().splitlines()[0].split("``")[0].strip()
+        if isinstance(made := METHODS[name], Composed):
+            line = f"{replace(made, title='')!r}: {line[0].lower()}{line[1:]}"
         shape = "channels" if spec and spec.channels else "one channel"
         table.add_row(name, shape + (", signed" if spec and spec.signed else ""), line, spec.source if spec else "")
     console.print(table)
     console.print(
-        "\nOptions in brackets: integrated_gradients(steps=20). Any method smoothed: smooth(gradcam, n=10).",
+        "\nOptions in brackets: integrated_gradients(steps=20). Methods of methods: smooth(gradcam, n=10), "
+        "compete(deeplift), vargrad(gradient), times_input(gradcam).",
         markup=False,
     )
 

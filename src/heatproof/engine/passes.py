@@ -168,7 +168,7 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
     name = rules.name if rules else "plain"
     planned = sharing.places.get(name) if sharing is not None and inputs is sharing.inputs else None
     if sharing is not None and planned is not None and set(places) <= planned:
-        key = (id(model), inputs._version, name, score)
+        key = (id(model), 0 if inputs.is_inference() else inputs._version, name, score)
         if key not in sharing.kept:
             everything = planned - {INPUT}
             run = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
