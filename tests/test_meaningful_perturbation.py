@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.combine import with_effort
+from heatproof.engine.call import attribute
 from heatproof.engine.chunks import sample_generators
 from heatproof.engine.passes import counted_rows
 from heatproof.perturb import blurred, circle, moved, total_variation
@@ -254,3 +256,14 @@ class TestParts:
         assert float(total_variation(mask, 3.0)) == pytest.approx(28 * 0.5**3 / 28**2)
         ramp = [torch.linspace(0, 1, n + 1)[None, None, None].expand(1, 1, n + 1, n + 1) for n in (28, 280)]
         assert float(total_variation(ramp[0], 3.0)) == pytest.approx(float(total_variation(ramp[1], 3.0)), rel=0.1)
+
+
+def test_audit_and_explain_use_the_papers_score_unless_another_is_chosen() -> None:
+    net, x, y = Net(), fresh_input(), targets()
+    explain = with_effort(hp.meaningful_perturbation, 5)
+    call = {"seed": 0, "index": torch.arange(3)}
+    by_default = attribute(explain, net, x, y, score=hp.logit, **call)
+    assert torch.equal(by_default, explain(net, x, y, score=hp.probability))
+    chosen = attribute(explain, net, x, y, score=hp.log_probability, **call)
+    assert torch.equal(chosen, explain(net, x, y, score=hp.log_probability))
+    assert not torch.equal(chosen, by_default)

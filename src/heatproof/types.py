@@ -40,6 +40,7 @@ class Spec:
         noise: takes ``seed`` and ``index`` (int64 ``(B,)``, the sample's place in the data set).
         control_noise: its noise is drawn anew for each model variant of a check (random map).
         effort: its option that trades time for precision ("steps", "n"), which a budget may lower; "" for none.
+        score: what its paper explains where that is not the logit; audit and explain use it unless another was chosen.
         needs: the passes it reads, as (rule set, place) pairs, so that a job runs each pass once.
     """
 
@@ -53,6 +54,7 @@ class Spec:
     noise: bool = False
     control_noise: bool = False
     effort: str = ""
+    score: Score | None = None
     needs: frozenset[tuple[str, str]] = frozenset()
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, ModelError, NotApplicable
+from ..score import logit
 from ..types import Explain, Score, name_of, spec_of
 from .passes import check_inputs, own
 
@@ -26,7 +27,8 @@ def attribute(
     """The maps of any method: ``(B, C, H, W)`` or ``(B, 1, H, W)``, with a leading K for ``(K, B)`` targets.
 
     A callable without a `Spec` is called as ``explain(model, inputs, target)``, once for each class. Methods with noise
-    get `seed` and `index` where they are given.
+    get `seed` and `index` where they are given. The logit, everyone's default, gives way to the score that a method's
+    own paper explains (`Spec.score`).
 
     Raises:
         ModelError: a map of another shape.
@@ -36,7 +38,7 @@ def attribute(
         if target.dim() == 2:
             return torch.stack([_checked(explain, explain(model, inputs, t), inputs) for t in target])
         return _checked(explain, explain(model, inputs, target), inputs)
-    options: dict[str, Any] = {"score": score}
+    options: dict[str, Any] = {"score": spec.score if spec.score is not None and score is logit else score}
     if spec.noise and index is not None:
         options["index"] = index
     if (

@@ -77,7 +77,13 @@ class Scene:
 
 
 @method(
-    source="arXiv:1704.03296, equations 3 and 4", channels=False, signed=False, image=True, noise=True, effort="steps"
+    source="arXiv:1704.03296, equations 3 and 4",
+    channels=False,
+    signed=False,
+    image=True,
+    noise=True,
+    effort="steps",
+    score=probability,
 )
 def meaningful_perturbation(
     model: nn.Module,
