@@ -144,7 +144,7 @@ def full_gradient_map(
 
     def reduce(run: Pass, target: Tensor, score: Score) -> Tensor:
         if target.dim() == 1:
-            return one(run, target, score, keep=False)
+            return one(run, target, score, keep=run.shared)
         return torch.stack([one(run, row, score, keep=True) for row in target])
 
     maps: Tensor = decompose(model, inputs, target, score, reduce)

@@ -98,7 +98,9 @@ def _compete(
     found = []
     for b in chunk_slices(len(x), head.group(x) if head else len(x)):
         part = x[b]
-        with shared_passes(_needs(explain), part, keep_gradients=False):  # one forward for the chunks of all classes
+        with shared_passes(
+            _needs(explain), part, keep_gradients=False, unplanned=True
+        ):  # one forward for the chunks of all classes
             maps = _maps(method, given, part, index[b], head, chunk)
             found.append(contest(maps, rows[:, b], rivals, chunk, center))
     whole = torch.cat(found, 1)

@@ -76,6 +76,8 @@ class RuleSet:
         needs_rule: what must have met a rule in the forward, or it is an error (guided backprop without a ReLU).
         plain_attention: attention is run as plain operations, so that `answer` sees its softmax and products.
         covers_score: the score's own operations are under the rules too (a softmax head), not only the model's.
+        key: what the rules depend on (options); rule sets of one name and key may share a pass. None: none may.
+        state: what the rules remember of their pass, for the method to read from ``Pass.rules``.
         places: called after the forward, further places where the answers put gradients to be read.
     """
 
@@ -85,6 +87,8 @@ class RuleSet:
     needs_rule: str | None = None
     plain_attention: bool = False
     covers_score: bool = False
+    key: Any = None
+    state: Any = None
     places: Callable[[], dict[str, Tap]] = dict
 
 

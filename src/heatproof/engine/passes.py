@@ -59,6 +59,7 @@ class Sharing:
     inputs: Tensor
     places: dict[str, frozenset[str]]
     keep_gradients: bool
+    unplanned: bool
     kept: dict[tuple[Any, ...], Pass] = field(default_factory=dict)
     alive: list[nn.Module] = field(default_factory=list)
 
@@ -67,13 +68,19 @@ _SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=N
 
 
 @contextmanager
-def shared_passes(needs: Iterable[tuple[str, str]], inputs: Tensor, *, keep_gradients: bool = True) -> Iterator[None]:
-    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`; its gradients are kept
-    too, unless there are too many (those of a thousand classes, each asked for once)."""
+def shared_passes(
+    needs: Iterable[tuple[str, str]], inputs: Tensor, *, keep_gradients: bool = True, unplanned: bool = False
+) -> Iterator[None]:
+    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`.
+
+    Args:
+        keep_gradients: keep its gradients too; False where there are too many (a thousand classes, each asked for once).
+        unplanned: share also what `needs` does not name: plain passes, and those under rules with equal `RuleSet.key`.
+    """
     places: dict[str, frozenset[str]] = {}
     for rules, place in needs:
         places[rules] = places.get(rules, frozenset()) | {place}
-    token = _SHARING.set(Sharing(inputs, places, keep_gradients))
+    token = _SHARING.set(Sharing(inputs, places, keep_gradients, unplanned))
     try:
         yield
     finally:
@@ -167,8 +174,11 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
     sharing = _SHARING.get()
     name = rules.name if rules else "plain"
     planned = sharing.places.get(name) if sharing is not None and inputs is sharing.inputs else None
+    if sharing is not None and sharing.unplanned and planned is None and inputs is sharing.inputs:
+        planned = frozenset(places) if rules is None or rules.key is not None else None
     if sharing is not None and planned is not None and set(places) <= planned:
-        key = (id(model), 0 if inputs.is_inference() else inputs._version, name, score)
+        version = 0 if inputs.is_inference() else inputs._version
+        key = (id(model), version, name, rules.key if rules else None, planned, score)
         if key not in sharing.kept:
             everything = planned - {INPUT}
             run = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
