@@ -37,6 +37,14 @@ MHA: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "boolean mask": ({}, {"attn_mask": ~LOWER}),
     "added mask": ({}, {"attn_mask": drawn(5, 5, seed=3)}),
     "mask for each head": ({}, {"attn_mask": drawn(4, 5, 5, seed=3)}),
+    "padding and a mask": ({}, {"key_padding_mask": PADDED, "attn_mask": ~LOWER}),
+    "padding and an added mask": (
+        {},
+        {
+            "key_padding_mask": torch.zeros(2, 5).double().masked_fill(PADDED, float("-inf")),
+            "attn_mask": drawn(5, 5, seed=3),
+        },
+    ),
     "padding": ({}, {"key_padding_mask": PADDED}),
     "weights of each head": ({}, {"average_attn_weights": False}),
     "no weights": ({}, {"need_weights": False}),
@@ -93,9 +101,44 @@ def test_multi_head_attention(name: str, itself: bool) -> None:
     assert "multi_head_attention_forward" not in seen
 
 
-def test_what_has_no_rule_is_refused() -> None:
-    for options in ({"add_bias_kv": True}, {"add_zero_attn": True}):
-        layer = nn.MultiheadAttention(8, 2, **options).double().eval()
-        x = drawn(5, 2, 8).requires_grad_()
-        with pytest.raises(hp.EscapedOp, match="bias_k"), Interpose([], [], plain_attention=True):
-            layer(x, x, x)
+@pytest.mark.parametrize("options", [{"add_bias_kv": True}, {"add_zero_attn": True}])
+def test_rare_forms_are_one_call(options: dict[str, bool]) -> None:
+    """Exact for full gradients as they are, refused by name where a rule is needed."""
+    attend = nn.MultiheadAttention(8, 2, batch_first=True, **options)
+    net = nn.Sequential(nn.Unflatten(1, (5, 8)), Itself(attend), nn.Flatten(), nn.Linear(40, 3)).double().eval()
+    x, target = drawn(2, 40), torch.tensor([0, 2])
+    d = hp.full_gradient(net, x, target)
+    total = d.input_term.sum(1) + sum(t.value.reshape(2, -1).sum(1) for t in d.terms)
+    torch.testing.assert_close(total, net(x).gather(1, target[:, None])[:, 0], rtol=1e-10, atol=1e-12)
+    for explain in (hp.lrp, hp.deeplift):
+        with pytest.raises(hp.EscapedOp, match="has no rule for"):
+            explain(net, x, target)
+
+
+class Itself(nn.Module):
+    def __init__(self, attend: nn.Module) -> None:
+        super().__init__()
+        self.attend = attend
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attend(x, x, x)[0]
+
+
+def test_a_query_without_a_key() -> None:
+    """All of its keys are masked: PyTorch gives zeros there, and so must the plain form, gradients included."""
+    mask = LOWER.clone()
+    mask[2] = False
+    for given in (mask, torch.zeros(5, 5).double().masked_fill(~mask, float("-inf"))):
+        q, k, v = (drawn(2, 3, 5, 4, seed=s).requires_grad_() for s in range(3))
+        ours = attention.scaled_dot_product_attention(q, k, v, attn_mask=given)
+        want = F.scaled_dot_product_attention(q, k, v, attn_mask=given)
+        torch.testing.assert_close(ours, want, rtol=1e-12, atol=1e-14)
+        grads = torch.autograd.grad(ours.square().sum(), [q, k, v])
+        assert all(g.isfinite().all() for g in grads)
+        assert not grads[0][:, :, 2].any()
+
+
+def test_dropout_in_evaluation_mode_is_refused() -> None:
+    q = drawn(1, 1, 5, 4).requires_grad_()
+    with pytest.raises(hp.EscapedOp, match="dropout_p=0.5"), Interpose([], [], plain_attention=True):
+        F.scaled_dot_product_attention(q, q, q, dropout_p=0.5)

@@ -98,7 +98,36 @@ def windows(m: Any, x: Tensor) -> Tensor:
     return F.softplus(cut).reshape(len(y), 2, 2, 4, 4, 4).permute(0, 3, 1, 4, 2, 5).reshape_as(y)
 
 
+def recurrent(m: Any, x: Tensor) -> Tensor:
+    states, (h, c) = m.b(m.a(x).flatten(2).transpose(1, 2))
+    return (states[:, -16:] + h[-1][:, None] * c[-1][:, None]).transpose(1, 2).reshape(len(x), 4, 4, 4)
+
+
+def two_cells(m: Any, x: Tensor) -> Tensor:
+    y = m.a(x).mean(3)
+    h, c = m.b(y[:, :, 0])
+    h, c = m.b(y[:, :, 1], (h, c))
+    return (h * c)[:, :, None, None] + m.a(x)
+
+
+def several(m: Any, x: Tensor) -> Tensor:
+    y = m.a(x)
+    u, v = torch._foreach_add([y, y * 2.0], [0.3, 0.7])
+    return u.relu() + v.tanh()
+
+
+def gated_halves(m: Any, x: Tensor) -> Tensor:
+    a, b = m.a(x).chunk(2, 1)
+    return torch.cat([a * b.sigmoid(), a.tanh()], 1)
+
+
 NETWORKS: dict[str, list[nn.Module]] = {
+    "lstm": [Apply(recurrent, a=conv(), b=nn.LSTM(4, 4, batch_first=True)), *head()],
+    "lstm cell, twice": [Apply(two_cells, a=conv(), b=nn.LSTMCell(4, 4)), *head()],
+    "several outputs": [Apply(several, a=conv()), *head()],
+    "halves": [Apply(gated_halves, a=conv()), *head()],
+    "normalized": [conv(), Apply(lambda m, x: F.normalize(x, dim=1) + 0.2), *head()],
+    "spectrum": [conv(), Apply(lambda m, x: torch.fft.irfft2(torch.fft.rfft2(x) * (1 + 2j) + (0.3 + 1j), s=x.shape[2:])), *head()],
     **{
         f.__name__: [conv(), f(), conv(4), f(), *head()]
         for f in (nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.ELU, nn.Hardswish, nn.LeakyReLU, nn.PReLU,
@@ -143,11 +172,15 @@ def test_complete_on(name: str) -> None:
     torch.testing.assert_close(total(d), d.output, **TIGHT)
     torch.testing.assert_close(d.input_term, hp.gradient_x_input(net, x, targets()), **TIGHT)
     assert all(t.value.shape[0] == 3 for t in d.terms)
+    rows = torch.stack([targets(), (targets() + 2) % 5])
+    both = hp.full_gradient(net, x, rows)
+    torch.testing.assert_close(total(both), both.output, **TIGHT)
+    torch.testing.assert_close(both.input_term[0], d.input_term, **TIGHT)
     for i in range(3):  # a sample stands alone
         alone = hp.full_gradient(net, x[i : i + 1], targets()[i : i + 1])
-        values = {t.index: t.value[0] for t in alone.terms}
+        values = {(t.index, t.output): t.value[0] for t in alone.terms}
         for term in d.terms:  # without a term alone, the residual is zero for this sample
-            value = values.pop(term.index, torch.zeros_like(term.value[i]))
+            value = values.pop((term.index, term.output), torch.zeros_like(term.value[i]))
             torch.testing.assert_close(value, term.value[i], rtol=1e-9, atol=1e-12)
         assert not values
 
@@ -210,7 +243,7 @@ def test_operations_called_homogeneous_are(name: str) -> None:
     given = ("bchw->bwc", x) if name == "einsum" else (x, *args)
     call = Call(function, given, kwargs, 0, "")
     assert residual_module.is_homogeneous(call)
-    (tangent,) = residual_module._forward_mode(call)
+    ((_, tangent),) = residual_module._forward_mode(call)
     torch.testing.assert_close(tangent, call.run().detach(), rtol=1e-13, atol=1e-15)
 
 
@@ -250,7 +283,7 @@ def test_closed_forms_equal_the_general_way(layer: nn.Module) -> None:
         out = net(x)
     call = next(c for c in seen if c.op in ("conv2d", "conv_transpose2d", "linear", "batch_norm"))
     known = residual_module.closed_form(call)
-    (tangent,) = residual_module._forward_mode(call)
+    ((_, tangent),) = residual_module._forward_mode(call)
     torch.testing.assert_close(known.expand_as(out), out.detach() - tangent, rtol=1e-12, atol=1e-13)
     assert bool(known.any()) == (not isinstance(layer, nn.Conv2d) or layer.bias is not None)
 
@@ -574,6 +607,119 @@ def test_rounding_is_not_blown_up_to_a_share() -> None:
     normed = Apply(lambda m, x: x + torch.linalg.vector_norm(x, dim=1, keepdim=True))
     net = made(conv(), nn.ReLU(), normed, conv(4), nn.ReLU(), *head())
     assert {t.op for t in hp.full_gradient(net, fresh_input(), targets()).terms} == {"conv2d", "linear"}
+
+
+class Sequence(nn.Module):
+    """Four tokens with the batch second: with four images nothing in the shapes tells which is which."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.mix, self.head = nn.Conv2d(2, 6, 4, 4), nn.Linear(6, 6), nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).permute(2, 0, 1)
+        return self.head(F.gelu(self.mix(tokens)).mean(0))
+
+
+@pytest.mark.parametrize("batch", [3, 4])
+def test_as_many_images_as_tokens(batch: int) -> None:
+    net, x = made(Sequence()), fresh_input(batch)
+    d = hp.full_gradient(net, x, targets(batch))
+    alone = [hp.full_gradient(net, x[i : i + 1], targets(batch)[i : i + 1]) for i in range(batch)]
+    for k, term in enumerate(d.terms):
+        torch.testing.assert_close(term.value, torch.cat([a.terms[k].value for a in alone]), **TIGHT)
+    torch.testing.assert_close(total(d), d.output, **TIGHT)
+
+
+def test_batch_mates_change_no_layer() -> None:
+    """A ReLU6 that is saturated for one image alone; a mate a million times as large."""
+    net = made(conv(), nn.ReLU6(), conv(4), nn.ReLU6(), *head())
+    shifted = made(Apply(lambda m, x: x + 0.1), conv(), nn.ReLU(), *head())
+    x = fresh_input(2) * torch.tensor([0.1, 1e6]).double().reshape(2, 1, 1, 1)
+    for model in (net, shifted):
+        for explain in (hp.fullgrad, hp.simple_fullgrad):
+            both, alone = explain(model, x, targets(2)), explain(model, x[:1], targets(1))
+            torch.testing.assert_close(both[:1], alone, rtol=1e-9, atol=1e-12)
+        values = {t.op: t.value[0] for t in hp.full_gradient(model, x, targets(2)).terms}
+        for term in hp.full_gradient(model, x[:1], targets(1)).terms:
+            torch.testing.assert_close(values[term.op], term.value[0], **TIGHT) if term.op == "add" else None
+
+
+def test_small_shares_are_kept_in_half_precision() -> None:
+    net = made(nn.Conv2d(2, 4, 3, bias=False), Apply(lambda m, x: x + 0.05), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    exact = {t.op: t.value for t in hp.full_gradient(net, fresh_input(), targets()).terms}
+    half = hp.full_gradient(net.bfloat16(), fresh_input(dtype=torch.bfloat16), targets())
+    found = {t.op: t.value.double() for t in half.terms}
+    assert set(found) == set(exact) == {"add", "linear"}
+    assert (found["add"].flatten(1).sum(1) - exact["add"].flatten(1).sum(1)).abs().max() < 0.05 * exact[
+        "add"
+    ].abs().sum()
+
+
+def test_merging_stops_where_the_convolution_is_read_elsewhere() -> None:
+    """A skip around the batch norm, and a ReLU in place between the two: nothing to merge, so the map is the separate one."""
+    skip = Apply(lambda m, x: (lambda y: m.n(y).relu() + y)(m.c(x)), c=conv(), n=nn.BatchNorm2d(4))
+    between = [conv(), nn.ReLU(inplace=True), nn.BatchNorm2d(4), nn.ReLU()]
+    for parts in ([skip], between):
+        net = made(*parts, *head())
+        merged, separate = (hp.fullgrad(net, fresh_input(), targets(), merge_bn=m) for m in (True, False))
+        torch.testing.assert_close(merged, separate, **TIGHT)
+
+
+@pytest.mark.parametrize("options", [{}, {"merge_bn": True}, {"official": True}], ids=str)
+def test_a_decomposed_program_gives_the_same_map(options: dict[str, bool]) -> None:
+    net = made(conv(), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), conv(4), nn.GELU(), *head())
+    program = torch.export.export(net, (fresh_input(),)).run_decompositions().module()
+    want = hp.fullgrad(net, fresh_input(), targets(), **options)
+    torch.testing.assert_close(hp.fullgrad(program, fresh_input(), targets(), **options), want, **TIGHT)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda m, y: y[:, :2] * y[:, 2:].sigmoid(), lambda m, y: (lambda a, b: a * b.sigmoid())(*y.chunk(2, 1))),
+        (lambda m, y: F.gelu(F.max_pool2d(y, 2)), lambda m, y: F.gelu(F.max_pool2d(y, 2, return_indices=True)[0])),
+        (lambda m, y: y.tanh(), lambda m, y: y.unsqueeze(1).squeeze(1).tanh()),
+        (lambda m, y: y.tanh(), lambda m, y: torch.einsum("bchw->bhwc", y).tanh().permute(0, 3, 1, 2)),
+    ],
+    ids=["chunk", "indices", "unsqueeze", "einsum"],
+)
+def test_places_are_kept_in_every_spelling(one: Any, other: Any) -> None:
+    width = 4 * one(None, torch.zeros(1, 4, 8, 8)).shape[1]
+    for explain in (hp.fullgrad, hp.simple_fullgrad, hp.gradcam):
+        maps = []
+        for f in (one, other):
+            net = made(conv(), Apply(f), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(width, 5))
+            maps.append(explain(net, fresh_input(), targets()))
+        torch.testing.assert_close(*maps, **TIGHT)
+
+
+def test_what_has_no_place_is_left_out() -> None:
+    """Channels that are as many as places, a flipped branch, and a convolution over a sequence written as 4-D."""
+    channels = made(conv(), Apply(lambda m, x: F.gelu(x.flatten(2)).reshape(x.shape)), nn.ReLU(), *head())
+    (gelu,) = [t for t in hp.full_gradient(channels, fresh_input(), targets()).terms if t.op == "gelu"]
+    assert gelu.on_grid() is None
+    flipped = made(conv(), Apply(lambda m, x: m.a(x.flip(3)), a=conv(4)), nn.ReLU(), *head())
+    terms = hp.full_gradient(flipped, fresh_input(), targets()).terms
+    assert [t.on_grid() is None for t in terms if t.op == "conv2d"] == [False, True]
+    column = made(Apply(lambda m, x: m.a(x.flatten(2)[..., None]), a=nn.Conv2d(2, 4, 1)), nn.ReLU(), *head())
+    assert all(t.on_grid() is None for t in hp.full_gradient(column, fresh_input(), targets()).terms)
+
+
+def test_errors_are_heatproofs_own() -> None:
+    class Spoiled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x.exp()
+            z = y.sum((2, 3), keepdim=True)
+            y += 1
+            return (y * z).flatten(1)[:, :5]
+
+    for explain in (hp.full_gradient, hp.fullgrad, hp.simple_fullgrad):
+        with pytest.raises(hp.ModelError, match="cannot be differentiated"):
+            explain(Spoiled().eval(), fresh_input(), targets())
+    net = made(Sequence())
+    with pytest.raises(hp.InputError, match=r"\(3,\)"):
+        hp.full_gradient(net, fresh_input(), targets(2))
 
 
 def test_fullgrad_needs_an_image() -> None:

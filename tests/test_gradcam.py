@@ -151,7 +151,8 @@ class TestLayout:
         layouts.begin(x)
         with Interpose([], [layouts]):
             out = function(x)
-        return layouts.of(out)
+        found = layouts.of(out)
+        return None if found is None else found.kind
 
     @pytest.mark.parametrize(
         ("order", "want"),
@@ -228,10 +229,33 @@ class TestTokens:
         with pytest.raises(hp.NotApplicable, match=r"\(30, 29, 8\) for 29 images"):  # 28 places and a token in front?
             hp.gradcam(seeded(lambda: Tokens(first=False)), fresh_input(29), layer="norm1")
 
-    def test_as_many_images_as_tokens_is_refused(self) -> None:
-        for first in (True, False):
-            with pytest.raises(hp.NotApplicable, match="another number of images"):
-                hp.gradcam(seeded(lambda: Tokens(first=first)), fresh_input(30), layer="norm1")  # noqa: B023
+    def test_as_many_images_as_tokens(self) -> None:
+        """Tokens are followed, not counted: the batch first is right, the sequence first is refused."""
+        model, x = seeded(Tokens), fresh_input(30)
+        got = hp.gradcam(model, x, targets(30) % 3, layer="norm1")
+        want = torch.cat(
+            [hp.gradcam(model, x[i : i + 1], targets(30)[i : i + 1] % 3, layer="norm1") for i in range(30)]
+        )
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+        with pytest.raises(hp.NotApplicable, match=r"\(30, 30, 8\) for 30 images.*batch first"):
+            hp.gradcam(seeded(lambda: Tokens(first=False)), x, layer="norm1")
+
+    def test_a_flipped_branch_is_not_placed(self) -> None:
+        """Test-time augmentation: the last activation sees the picture mirrored; the one before it does not."""
+        net = seeded(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU()))
+        head = seeded(lambda: nn.Linear(4, 3))
+
+        class Both(nn.Module):
+            def __init__(self, flipped: bool) -> None:
+                super().__init__()
+                self.net, self.head, self.flipped = net, head, flipped
+
+            def forward(self, x: Tensor) -> Tensor:
+                plain = self.net(x).mean((2, 3))
+                return self.head(plain + self.net(x.flip(3)).mean((2, 3))) if self.flipped else self.head(plain)
+
+        got, want = (hp.gradcam(Both(f).eval(), fresh_input(), ROWS[0]) for f in (True, False))
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
 
     def test_tokens_of_no_grid_are_refused(self) -> None:
         with pytest.raises(hp.NotApplicable, match=r"places of a feature map.*4x7"):

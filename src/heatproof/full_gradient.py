@@ -13,16 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from .engine.guard import fixed_batch
-from .engine.layout import FIRST, LAST
+from .engine.layout import LAST, TOKENS, on_grid
+from .engine.ops import CONVOLUTION
 from .engine.passes import TERMS, Pass, check_inputs, forward, own
+from .engine.residual import BATCH_NORM_OPS
 from .engine.terms import FoldedBatch, Traced
-from .engine.tokens import on_grid, token_grid
 from .errors import EscapedOp, ModelError
 from .psi import Psi
-from .score import logit
+from .score import check_target, logit
 from .types import Score
 
-LAYERS = frozenset(("conv2d", "batch_norm"))
+LAYERS = CONVOLUTION | BATCH_NORM_OPS
 """What the official code takes a bias-gradient of for the map."""
 
 TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
@@ -38,6 +39,7 @@ class Term:
         op: the operation (conv2d, batch_norm, gelu, ...).
         value: ``(B, *shape of the operation's output)``, df/dy times r, signed, score units; ``(K, B, ...)`` for K classes.
         index: number of the call in the pass; the score's own calls are counted on from a million.
+        output: which of the call's outputs (an LSTM has several).
         grid: what `on_grid` needs to know of the layout: "channels first", "channels last", (height, width) of tokens, or
             None for a term without places in the image.
     """
@@ -46,6 +48,7 @@ class Term:
     op: str
     value: Tensor
     index: int = 0
+    output: int = 0
     grid: str | tuple[int, int] | None = None
 
     def on_grid(self) -> Tensor | None:
@@ -134,7 +137,7 @@ def full_gradient_map(
             if grid is None:
                 return
             residual = traced.merged if merge_bn and traced.merged is not None else traced.residual
-            value = grad if gradients_only else share(replace(traced, residual=residual), grad)
+            value = _felt(grad, residual) if gradients_only else share(replace(traced, residual=residual), grad)
             maps.add_(psi(placed(value, grid), size))  # eq. 2, second term
 
         output, grad = pull(run, score, row, add, keep=keep)
@@ -149,6 +152,13 @@ def full_gradient_map(
 
     maps: Tensor = decompose(model, inputs, target, score, reduce)
     return maps
+
+
+def _felt(grad: Tensor, residual: Tensor) -> Tensor:
+    """The gradient at a layer, for those samples that have a residual there: a ReLU6 counts where it is saturated."""
+    if residual.dim() < grad.dim() or len(residual) != len(grad):
+        return grad
+    return grad * residual.flatten(1).any(1).reshape(-1, *[1] * (grad.dim() - 1))
 
 
 def decompose(
@@ -175,6 +185,8 @@ def decompose(
                 "the program folds its batch into another dimension, and was exported for a fixed batch size, so that its "
                 "samples cannot be told apart; export it with a batch of 1, or give the eager model"
             ) from None
+    if target is not None:
+        check_target(target, len(inputs), inputs.device, None)
     return _joined([run_on(inputs[i : i + 1], _only(target, i, len(inputs))) for i in range(len(inputs))])
 
 
@@ -196,6 +208,10 @@ def pull(
     handles = [t.edge.node.register_prehook(reader(t)) for t in (*run.traced, *of_score)]
     try:
         grad = torch.autograd.grad(scores.sum(), run.leaf, retain_graph=keep)[0]
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
     finally:
         for handle in handles:
             handle.remove()
@@ -203,18 +219,18 @@ def pull(
 
 
 def share(traced: Traced, grad: Tensor) -> Tensor:
-    """df/dy * r (equation 1)."""
+    """df/dy * r (equation 1); of complex values the real part, which is what reaches the score."""
+    if traced.residual.is_complex() or grad.is_complex():
+        return (grad.conj() * traced.residual).real
     return grad * traced.residual
 
 
 def grid_of(traced: Traced, run: Pass) -> str | tuple[int, int] | None:
     """Where the places of an operation's output lie in the image; see `Term.grid`."""
-    if traced.shape[0] != len(run.leaf) or run.leaf.dim() != 4:
+    layout = traced.layout
+    if layout is None or traced.shape[0] != len(run.leaf) or layout.size == (1, 1):
         return None
-    if traced.layout is not None:
-        space = traced.shape[2:] if traced.layout == FIRST else traced.shape[1:3]
-        return traced.layout if space.numel() > 1 else None
-    return token_grid(traced.shape[1], run.sizes) if len(traced.shape) == 3 else None
+    return layout.size if layout.kind == TOKENS else layout.kind
 
 
 def placed(value: Tensor, grid: str | tuple[int, int]) -> Tensor:
@@ -232,9 +248,10 @@ def check_complete(output: Tensor, parts: list[Tensor]) -> Tensor:
     worst = (residual.abs() / size.clamp_min(torch.finfo(torch.float64).tiny)).max().item()
     if not worst <= TOLERANCE.get(output.dtype, 0.1):
         raise ModelError(
-            f"the full gradient misses the score by {worst:.1e} of its size: the samples of a batch depend on each other, "
-            "or the derivative of an operation is not the one autograd uses; give one image at a time, or use "
-            "gradient_x_input"
+            f"the full gradient misses the score by {worst:.1e} of its size: "
+            + ("the samples of a batch depend on each other, or " if len(output) > 1 else "")
+            + "the derivative of an operation is not the one that autograd uses (a hook, a write to .data); use "
+            "gradient_x_input" + (", or give one image at a time" if len(output) > 1 else "")
         )
     return residual.to(output.dtype)
 
@@ -251,10 +268,10 @@ def _one(run: Pass, row: Tensor, score: Score) -> FullGradient:
     def keep(traced: Traced, grad: Tensor) -> None:
         if traced.residual.any():
             value = _by_sample(share(traced, grad), len(row))
-            terms.append(Term(traced.name, traced.op, value, traced.index, grid_of(traced, run)))
+            terms.append(Term(traced.name, traced.op, value, traced.index, traced.output, grid_of(traced, run)))
 
     output, grad = pull(run, score, row, keep, keep=True)
-    terms.sort(key=lambda term: term.index)
+    terms.sort(key=_place)
     input_term = grad * run.leaf.detach()
     residual = check_complete(output, [summed(input_term), *(summed(t.value) for t in terms)])
     return FullGradient(output, input_term, terms, residual)
@@ -262,14 +279,20 @@ def _one(run: Pass, row: Tensor, score: Score) -> FullGradient:
 
 def _assembled(parts: list[FullGradient], join: Callable[[list[Tensor]], Tensor]) -> FullGradient:
     """Decompositions of other classes or other samples in one; an operation without a share in one of them has zeros."""
-    known = {t.index: t for part in parts for t in part.terms}
+    known = {_place(t): t for part in parts for t in part.terms}
     terms = []
-    for index, term in sorted(known.items()):
-        held = [next((t.value for t in part.terms if t.index == index), torch.zeros_like(term.value)) for part in parts]
+    for place, term in sorted(known.items()):
+        held = [
+            next((t.value for t in part.terms if _place(t) == place), torch.zeros_like(term.value)) for part in parts
+        ]
         terms.append(replace(term, value=join(held)))
     return FullGradient(
         join([p.output for p in parts]), join([p.input_term for p in parts]), terms, join([p.residual for p in parts])
     )
+
+
+def _place(term: Term) -> tuple[int, int]:
+    return term.index, term.output
 
 
 def summed(value: Tensor) -> Tensor:

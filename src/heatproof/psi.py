@@ -40,10 +40,10 @@ class Psi:
 
     def __call__(self, share: Tensor, size: tuple[int, int]) -> Tensor:
         """``(B, C, h, w) -> (B, 1, H, W)``: psi of every channel, summed."""
-        scaled = self._rescaled(self._valued(share))
-        if scaled.shape[2:] != size:
-            scaled = interpolate(scaled, size=size, mode="bilinear", align_corners=self.align_corners)
-        return scaled.sum(1, keepdim=True)
+        scaled = self._rescaled(self._valued(share)).sum(1, keepdim=True)  # summed first: upsampling is linear
+        if scaled.shape[2:] == size:
+            return scaled
+        return interpolate(scaled, size=size, mode="bilinear", align_corners=bool(self.align_corners))
 
     def _valued(self, share: Tensor) -> Tensor:
         if self.values == "abs":

@@ -28,12 +28,16 @@ def scaled_dot_product_attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(q k^T scale + mask) v. ``(..., L, E), (..., S, E), (..., S, Ev) -> (..., L, Ev)``."""
-    del dropout_p  # no dropout in evaluation mode
+    if dropout_p:
+        raise EscapedOp(
+            f"scaled_dot_product_attention(dropout_p={dropout_p}) drops in evaluation mode too, so that no two maps are "
+            "alike; call it with dropout_p=self.p if self.training else 0.0"
+        )
     if enable_gqa:
         key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
         value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
     logits = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.size(-1)) if scale is None else scale)
-    return _masked(logits, attn_mask, is_causal).softmax(-1) @ value
+    return _softmax(logits, attn_mask, is_causal) @ value
 
 
 def multi_head_attention_forward(
@@ -62,13 +66,12 @@ def multi_head_attention_forward(
     static_v: Tensor | None = None,
     average_attn_weights: bool = True,
     is_causal: bool = False,
-) -> tuple[Tensor, Tensor | None]:
+) -> Any:
     """``torch.nn.functional.multi_head_attention_forward`` for ``(L, B, E)``, computed as ``(B, L, E)``."""
     del dropout_p, embed_dim_to_check, is_causal  # no dropout in evaluation mode; a causal mask comes as attn_mask too
-    if bias_k is not None or bias_v is not None or add_zero_attn or static_k is not None or static_v is not None:
-        raise EscapedOp("multi_head_attention_forward with bias_k, bias_v, add_zero_attn or static keys has no rule")
-    if query.dim() != 3 or training:
-        raise EscapedOp("multi_head_attention_forward has a rule for (L, B, E) in evaluation mode only")
+    extra = bias_k is not None or bias_v is not None or static_k is not None or static_v is not None
+    if extra or add_zero_attn or query.dim() != 3 or training:
+        return NotImplemented  # the call as a whole: exact for full gradients, refused by the guard of LRP and DeepLIFT
     same = query is key and key is value
     query, key, value = query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1)
     if use_separate_proj_weight or not same:
@@ -81,12 +84,12 @@ def multi_head_attention_forward(
         q, k, v = linear(query, in_proj_weight, in_proj_bias).chunk(3, -1)  # type: ignore[arg-type]
     q, k, v = (x.reshape(*x.shape[:2], num_heads, -1).transpose(1, 2) for x in (q, k, v))  # (B, heads, L, E / heads)
     logits = q @ k.transpose(-2, -1) * (1 / math.sqrt(q.size(-1)))
+    mask = None
     if attn_mask is not None:
-        attn_mask = attn_mask.reshape(-1, num_heads, *attn_mask.shape[-2:]) if attn_mask.dim() == 3 else attn_mask
-        logits = _masked(logits, _kept(attn_mask), False)
+        mask = _kept(attn_mask.reshape(-1, num_heads, *attn_mask.shape[-2:]) if attn_mask.dim() == 3 else attn_mask)
     if key_padding_mask is not None:
-        logits = _masked(logits, _kept(key_padding_mask)[:, None, None], False)
-    attention = logits.softmax(-1)
+        mask = _both(mask, _kept(key_padding_mask)[:, None, None])
+    attention = _softmax(logits, mask, False)
     out = linear((attention @ v).transpose(1, 2).flatten(2), out_proj_weight, out_proj_bias).transpose(0, 1)
     if not need_weights:
         return out, None
@@ -98,12 +101,32 @@ def _kept(mask: Tensor) -> Tensor:
     return ~mask if mask.dtype == torch.bool else mask
 
 
-def _masked(logits: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+def _both(mask: Tensor | None, other: Tensor) -> Tensor:
+    """Two masks as one: booleans keep what both keep, numbers are added."""
+    if mask is None:
+        return other
+    if mask.dtype == other.dtype == torch.bool:
+        return mask & other
+    return _added(mask) + _added(other)
+
+
+def _added(mask: Tensor) -> Tensor:
+    if mask.dtype != torch.bool:
+        return mask
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
+
+
+def _softmax(logits: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
+    """Attention's weights; a query that no key is left for has weights of zero, as PyTorch's own."""
     if is_causal:
         mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
     if mask is None:
-        return logits
-    return logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask
+        return logits.softmax(-1)
+    lone = ~mask.any(-1, keepdim=True) if mask.dtype == torch.bool else mask.isneginf().all(-1, keepdim=True)
+    logits = logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask.to(logits.dtype)
+    if not lone.any():
+        return logits.softmax(-1)
+    return logits.masked_fill(lone, 0.0).softmax(-1).masked_fill(lone, 0.0)
 
 
 PLAIN: dict[str, Callable[..., Any]] = {

@@ -26,7 +26,8 @@ def attribute(
 ) -> Tensor:
     """The maps of any method: ``(B, C, H, W)`` or ``(B, 1, H, W)``, with a leading K for ``(K, B)`` targets.
 
-    A callable without a `Spec` is called as ``explain(model, inputs, target)``, once for each class. Methods with noise
+    A callable without a `Spec` is called as ``explain(model, inputs, target)``, once for each class, on a fresh copy of the
+    inputs (it may read their .grad, to which each backward adds), and its maps keep no graph. Methods with noise
     get `seed` and `index` where they are given. The logit, everyone's default, gives way to the score that a method's
     own paper explains (`Spec.score`).
 
@@ -35,9 +36,8 @@ def attribute(
     """
     spec = spec_of(explain)
     if spec is None:
-        if target.dim() == 2:
-            return torch.stack([_checked(explain, explain(model, inputs, t), inputs) for t in target])
-        return _checked(explain, explain(model, inputs, target), inputs)
+        rows = [_foreign(explain, model, inputs, row) for row in target.reshape(-1, target.shape[-1])]
+        return torch.stack(rows) if target.dim() == 2 else rows[0]
     options: dict[str, Any] = {"score": spec.score if spec.score is not None and score is logit else score}
     if spec.noise and index is not None:
         options["index"] = index
@@ -46,6 +46,11 @@ def attribute(
     ):  # the caller's own stands
         options["seed"] = seed
     return _checked(explain, explain(model, inputs, target, **options), inputs, target.dim() - 1)
+
+
+def _foreign(explain: Explain, model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+    maps = explain(model, inputs.detach().clone(), target)
+    return _checked(explain, maps, inputs).detach().clone()
 
 
 def guarded(explain: Explain, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor]:
@@ -91,13 +96,16 @@ def _checked(explain: Explain, maps: Any, inputs: Tensor, lead: int = 0) -> Tens
     return maps
 
 
-def like_inputs(baseline: Any, x: Tensor) -> Tensor:
-    """A baseline as a tensor like the inputs: a number, ``(C, 1, 1)``, or one like the inputs already."""
+def like_inputs(given: Any, x: Tensor, name: str = "baseline") -> Tensor:
+    """A baseline or a fill as a tensor like the inputs: a number, ``(C, 1, 1)``, or one like the inputs already."""
     try:
-        return torch.as_tensor(baseline, dtype=x.dtype, device=x.device).expand_as(x)
-    except (RuntimeError, TypeError, ValueError):
-        given = tuple(baseline.shape) if isinstance(baseline, Tensor) else baseline
+        found = torch.as_tensor(given, dtype=x.dtype, device=x.device).detach().expand_as(x)
+    except (RuntimeError, TypeError, ValueError, OverflowError):
+        shown = f"of shape {tuple(given.shape)}" if isinstance(given, Tensor) else repr(given)
         raise InputError(
-            f"baseline {given!r} does not broadcast to inputs of shape {tuple(x.shape)}; give a number, (C, 1, 1), a "
-            "tensor like the inputs, or a list of such"
+            f"{name} {shown} does not broadcast to inputs of shape {tuple(x.shape)}; give a number, (C, 1, 1), or a "
+            "tensor like the inputs"
         ) from None
+    if not found.isfinite().all():
+        raise InputError(f"{name} has NaN or infinite values; give finite numbers in the model's units")
+    return found

@@ -8,7 +8,7 @@ pass has exactly one, with everything that it answers and watches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 import torch
@@ -45,16 +45,22 @@ class Call:
 
 @dataclass(frozen=True)
 class Tap:
-    """What was seen at a place: its name, a copy of the value, the gradient edge, and which dimension is the channel."""
+    """What was seen at a place: its name, a copy of the value, the gradient edge, which dimension is the channel, and the
+    height and width that its tokens form, None where it has none."""
 
     name: str
     value: Tensor
     edge: Any
     channel: int = 1
+    grid: tuple[int, int] | None = None
 
 
 Answer = Callable[[Call], Any]
 """Answers a call in the operation's place, or returns NotImplemented."""
+
+
+Answered = Callable[[Call, Any], Any]
+"""Gives a call's outputs another form before anyone sees them."""
 
 
 class Observer(Protocol):
@@ -92,15 +98,36 @@ class RuleSet:
     places: Callable[[], dict[str, Tap]] = dict
 
 
+class Shapes:
+    """Observer: the shape of what each call gives, by its number."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, torch.Size] = {}
+
+    def before(self, call: Call) -> None:
+        del call
+
+    def after(self, call: Call, out: Any) -> None:
+        first = next(tensors_in(out), None)
+        if first is not None and first.dim():
+            self.of[call.index] = first.shape
+
+
 class Interpose(TorchFunctionMode):
     """Every call: answered by the first of `answers` that takes it (replay, then rule), else run; then observed
     (residual, tap, taint), in this order."""
 
     def __init__(
-        self, answers: Sequence[Answer] = (), observers: Sequence[Observer] = (), *, plain_attention: bool = False
+        self,
+        answers: Sequence[Answer] = (),
+        observers: Sequence[Observer] = (),
+        *,
+        plain_attention: bool = False,
+        separate: Answered | None = None,
     ) -> None:
         super().__init__()
         self.plain_attention = plain_attention
+        self.separate = separate
         self.answers = answers
         self.observers = observers
         self.calls = 0
@@ -114,11 +141,15 @@ class Interpose(TorchFunctionMode):
         plain = PLAIN.get(call.op) if self.plain_attention else None
         if plain is not None and any(t.requires_grad for t in call.tensors()):
             with self:  # each of its operations is a call of its own
-                return plain(*args, **call.kwargs)
+                out = plain(*args, **call.kwargs)
+            if out is not NotImplemented:
+                return out
         self.calls += 1
         for observer in self.observers:
             observer.before(call)
         out = self._answer(call)
+        if self.separate is not None:
+            out = self.separate(call, out)
         for observer in self.observers:
             observer.after(call, out)
         return out
@@ -144,7 +175,7 @@ class Interpose(TorchFunctionMode):
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in nested tuples, lists and dicts."""
+    """Every tensor in nested tuples, lists, dicts and dataclasses."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (tuple, list)):
@@ -153,3 +184,6 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from tensors_in(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for item in fields(value):
+            yield from tensors_in(getattr(value, item.name))

@@ -11,6 +11,10 @@ from torch import Tensor
 ADD = frozenset({"add", "sub", "rsub", "iadd", "isub", "radd", "__add__", "__sub__", "__iadd__", "__isub__"})
 NORM = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm", "local_response_norm", "rms_norm"})
 CONVOLUTION = frozenset({f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)} | {"convolution"})
+MOVERS = frozenset(
+    "permute transpose movedim moveaxis swapaxes swapdims t __get__ stack unbind einsum lstm gru rnn_tanh rnn_relu".split()
+)
+"""Calls that may put something else than the batch first."""
 ACTIVATION = frozenset(
     "relu relu6 hardtanh clamp clamp_min clip threshold leaky_relu prelu rrelu elu selu celu gelu silu mish softplus "
     "hardswish hardsigmoid sigmoid tanh logsigmoid softsign tanhshrink hardshrink softshrink".split()

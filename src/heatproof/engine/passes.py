@@ -1,12 +1,12 @@
 """A pass: one forward of a private twin under a rule set, with taps, and the gradients that methods read from it.
 
-One ordinary autograd graph serves one target or many: ``(K, B)`` targets are ``torch.func.vmap`` over
-``torch.autograd.grad``. Inside `shared_passes` equal passes are run once, with the union of the taps that are asked for.
+One ordinary autograd graph serves one target or many: each row of ``(K, B)`` targets is a backward pass
+of its own. Inside `shared_passes` equal passes are run once, with the union of the taps that are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ from ..errors import HeatproofError, InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
-from .guard import Taint, check_graph, has_fused_attention, training_modules, uses_batch_statistics
-from .interpose import Interpose, Observer, RuleSet, Tap, tensors_in
+from .guard import Taint, check_graph, fixed_batch, training_modules, uses_batch_statistics
+from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
 from .taps import LayerTap, SpatialTap
-from .terms import Terms, Traced
+from .terms import FoldedBatch, Terms, Traced, separate
 from .twin import eager, twin
 
 INPUT = "input"
@@ -32,9 +32,6 @@ SPATIAL = "spatial"
 TERMS = "terms"
 SCORE_CALLS = 1_000_000
 """The score's own calls are counted from here on, after the model's."""
-
-CLASS_CHUNK = 16
-"""Classes in one vmapped backward pass."""
 
 _PRIVATE: WeakSet[nn.Module] = WeakSet()
 _METER: ContextVar[list[int] | None] = ContextVar("heatproof_meter", default=None)
@@ -132,7 +129,7 @@ class Pass:
         ends = list(tensors_in(self.out))
         with torch.inference_mode(False), torch.enable_grad():
             terms = Terms(len(self.leaf), ends=ends)
-            with Interpose([], [terms], plain_attention=True) as mode:
+            with Interpose([], [terms], plain_attention=True, separate=separate) as mode:
                 mode.calls = SCORE_CALLS
                 scores = _scores(self.out, score, target.clone())  # the caller's may be an inference tensor
         if not scores.requires_grad:
@@ -203,11 +200,13 @@ def _run(
     if terms or spatial or layers:
         observers.insert(0, layouts)
     if layers or observers:
-        private = twin(private)  # hooks go on a copy of their own
+        private = twin(private, own_buffers=True)  # hooks go on a copy of their own, and what the forward writes
         for layer in layers.values():
             layer.attach(private)
     plain = terms is not None or (rules is not None and rules.plain_attention)
-    mode = Interpose([rules.answer] if rules else [], observers, plain_attention=plain)
+    mode = Interpose(
+        [rules.answer] if rules else [], observers, plain_attention=plain, separate=separate if terms else None
+    )
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         if observers or rules:
@@ -226,6 +225,9 @@ def _run(
         _check_rules(out, rules, taint, mode.answered)
     if terms is not None:
         terms.check_covered(out)
+        terms.settle()
+        if not batch_comes_first(private, inputs, terms.ambiguous(), plain):
+            raise FoldedBatch
     taps, failed = _collect(spatial, layers)
     if not shared and failed:
         raise next(iter(failed.values()))
@@ -239,6 +241,20 @@ def _run(
         traced=terms.traced if terms else [],
         shared=shared,
     )
+
+
+def batch_comes_first(
+    private: nn.Module, inputs: Tensor, shapes: Mapping[int, torch.Size], plain_attention: bool = False
+) -> bool:
+    """Whether calls whose outputs have as many of something else as there are samples hold the samples first, judged by a
+    forward of one sample more. Always True without such calls, and for a program that takes one batch size only."""
+    if not shapes or fixed_batch(private) is not None:
+        return True
+    more = padded(inputs, len(inputs) + 1).detach().clone().requires_grad_()
+    seen = Shapes()
+    with torch.inference_mode(False), torch.enable_grad(), Interpose([], [seen], plain_attention=plain_attention):
+        call_model(private, more.clone())
+    return all(seen.of.get(i, torch.Size([0]))[0] == len(more) for i in shapes)
 
 
 def own(model: nn.Module) -> nn.Module:
@@ -363,17 +379,12 @@ def _collect(
 def _backward(
     out: Any, score: Score, targets: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
 ) -> list[Tensor]:
-    """Gradients of the scores of targets (K, B) at the roots, each (K, ...)."""
-    if len(targets) == 1 or not isinstance(out, Tensor):
-        rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
-        return [torch.stack(column) for column in zip(*rows, strict=True)]
-    seeds = torch.stack([_cotangent(out, score, t, rules) for t in targets])
-    if not has_fused_attention(out):  # that has no batching rule: vmap would warn, and loop as well
-        try:
-            return list(torch.func.vmap(lambda v: _grad(out, roots, v, True), chunk_size=CLASS_CHUNK)(seeds))
-        except RuntimeError:  # an operation of the user's without a batching rule: the same gradients, one by one
-            pass
-    rows = [_grad(out, roots, v, True) for v in seeds]
+    """Gradients of the scores of targets (K, B) at the roots, each (K, ...).
+
+    One by one: in a product for many classes at once the rounding of a class hangs on its place, and of two equal
+    classes each would beat the other in a competition.
+    """
+    rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
     return [torch.stack(column) for column in zip(*rows, strict=True)]
 
 

@@ -10,6 +10,7 @@ r = 0 for operations homogeneous in their input, the bias of a convolution, the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -40,6 +41,10 @@ QUOTIENT = frozenset("div true_divide truediv itruediv __truediv__ __itruediv__"
 """Linear in one factor while the others are constant: r = 0."""
 
 
+BATCH_NORM_OPS = frozenset(("batch_norm", "native_batch_norm_legit_no_training"))
+"""Batch norm, and as a program of ``torch.export`` has it after its decomposition."""
+
+
 def is_homogeneous(call: Call) -> bool:
     """Whether the residual of this call is zero without looking at a number."""
     given = list(call.tensors())
@@ -51,7 +56,7 @@ def is_homogeneous(call: Call) -> bool:
         return depends.count(True) == 1 and isinstance(first, Tensor) and first.requires_grad
     if op in JOINT:
         operands = [*call.args[:2], call.kwargs.get("other")]
-        return all(depends) and not any(isinstance(a, (int, float)) for a in operands)
+        return all(depends) and not any(isinstance(a, (int, float, complex)) for a in operands)
     if op in PRODUCT:
         return depends.count(True) == 1
     if op in QUOTIENT:
@@ -64,7 +69,7 @@ def closed_form(call: Call) -> Tensor | None:
     a shape that broadcasts to the output, a bare 0 where there is no bias; None for every other call, and where weight or
     bias depend on the input."""
     op = call.op
-    if op in CONVOLUTION - {"convolution"} or op == "linear":
+    if op in CONVOLUTION or op == "linear":
         x, weight, bias = _bound(call, ("input", "weight", "bias"))
         if not _only_first_depends(call, x) or (op != "linear" and x.dim() != weight.dim()):
             return None
@@ -73,7 +78,7 @@ def closed_form(call: Call) -> Tensor | None:
         flat: Tensor = bias.detach()
         per_channel: Tensor = flat if op == "linear" else flat.reshape(-1, *[1] * (x.dim() - 2))
         return per_channel
-    if op == "batch_norm":
+    if op in BATCH_NORM_OPS:
         x, mean, variance, weight, bias, training, eps = batch_norm_arguments(call)
         if not _only_first_depends(call, x) or training or mean is None or variance is None:
             return None
@@ -89,41 +94,51 @@ def batch_norm_scale(weight: Tensor | None, variance: Tensor, eps: float) -> Ten
     return scale if weight is None else scale * weight
 
 
-def residuals(call: Call, out: Any, kept: Call) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each output that depends on the input and has a residual, and that residual in full.
+def residuals(call: Call, out: Any, kept: Call) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Each output that depends on the input and has a residual: its number, the output, and that residual in full.
 
-    `kept` holds the arguments as they were before an in-place call overwrote them.
+    `kept` holds the arguments as they were before an in-place call overwrote them. Half precisions are run in float32.
 
     Raises:
         EscapedOp: neither a forward-mode formula nor a double backward.
     """
+    results, wide = _results(call, out), _widened(kept)
     try:
-        products = _forward_mode(kept)
+        pairs = _forward_mode(wide)
     except NotImplementedError:
-        products = None
+        pairs = _double_backward(wide)
     except RuntimeError as error:
         if "forward AD" not in str(error) and "forward-mode" not in str(error).lower():
             raise
-        products = None
-    if products is None:
-        products = _double_backward(kept)
-    results = _results(call, out)
-    if len(results) != len(products):
-        raise EscapedOp(f"{call} gave {len(results)} outputs, and {len(products)} when it was run again")
-    for result, product in zip(results, products, strict=True):
+        pairs = _double_backward(wide)
+    if len(results) != len(pairs):
+        raise EscapedOp(f"{call} gave {len(results)} outputs, and {len(pairs)} when it was run again")
+    for number, (result, (value, product)) in enumerate(zip(results, pairs, strict=True)):
         if result.requires_grad:
-            value = result.detach()
-            residual = value.clone() if product is None else value - product
-            residual = torch.where(value.isfinite(), residual, 0)  # a masked logit: nothing depends on it
-            if not _is_rounding(residual, value):
-                yield result, residual
+            residual = _difference(value, torch.zeros_like(value) if product is None else product)
+            if residual.any():
+                yield number, result, residual.to(result.dtype)
 
 
-def _is_rounding(residual: Tensor, value: Tensor) -> bool:
-    """Whether a residual is the rounding of a zero, which a map that is rescaled layer by layer would blow up."""
-    eps = torch.finfo(value.dtype).eps if value.is_floating_point() else 0.0
-    size = torch.where(value.isfinite(), value, 0).abs().amax()
-    return bool((residual.abs() <= (64 if eps < 1e-6 else 4) * eps * size).all())
+def _difference(value: Tensor, product: Tensor) -> Tensor:
+    """y - J x, zero where it is rounding (a map that is rescaled layer by layer would blow that up), and where y is
+    infinite: a masked logit, on which nothing depends."""
+    residual = value - product
+    rounding = 16 * torch.finfo(value.dtype).eps * (value.abs() + product.abs())
+    return torch.where(value.isfinite() & ~(residual.abs() <= rounding), residual, 0)
+
+
+def _widened(call: Call) -> Call:
+    """The call in float32 where it is in half precision, which holds too few digits for a difference."""
+    halves = (torch.bfloat16, torch.float16)
+    if not any(t.dtype in halves for t in call.tensors()):
+        return call
+
+    def wide(value: Any) -> Any:
+        half = isinstance(value, Tensor) and value.dtype in halves
+        return value.detach().float().requires_grad_(value.requires_grad) if half else value
+
+    return replace(call, args=tree_map(wide, call.args), kwargs=tree_map(wide, call.kwargs))
 
 
 def _results(call: Call, out: Any) -> list[Tensor]:
@@ -131,14 +146,14 @@ def _results(call: Call, out: Any) -> list[Tensor]:
     return [call.args[0]] if is_in_place(call.function) else list(tensors_in(out))
 
 
-def _forward_mode(call: Call) -> list[Tensor | None]:
-    """J x for each output: the tangent of the call where the tangent of every input is the input itself."""
+def _forward_mode(call: Call) -> list[tuple[Tensor, Tensor | None]]:
+    """y and J x for each output: the tangent of the call where the tangent of every input is the input itself."""
     with torch.no_grad(), forward_ad.dual_level():
         args, kwargs = tree_map(_dual, (call.args, call.kwargs))
         if is_in_place(call.function) and not call.args[0].requires_grad and call.args[0].is_floating_point():
             args = (_make_dual(call.args[0].clone(), torch.zeros_like(call.args[0])), *args[1:])
         out = call.function(*args, **kwargs)
-        return [_tangent(t) for t in _results(Call(call.function, args, kwargs, 0, ""), out)]
+        return [_parts(t) for t in _results(replace(call, args=args, kwargs=kwargs), out)]
 
 
 def _dual(value: Any) -> Any:
@@ -157,13 +172,13 @@ def _make_dual(x: Tensor, tangent: Tensor) -> Tensor:
     return dual
 
 
-def _tangent(dual: Tensor) -> Tensor | None:
-    tangent: Tensor | None = forward_ad.unpack_dual(dual).tangent  # type: ignore[no-untyped-call]
-    return tangent
+def _parts(dual: Tensor) -> tuple[Tensor, Tensor | None]:
+    primal, tangent = forward_ad.unpack_dual(dual)  # type: ignore[no-untyped-call]
+    return primal, tangent
 
 
-def _double_backward(call: Call) -> list[Tensor | None]:
-    """J x as the derivative of v -> J^T v: for operations without a forward-mode formula."""
+def _double_backward(call: Call) -> list[tuple[Tensor, Tensor | None]]:
+    """y and J x, the derivative of v -> J^T v: for operations without a forward-mode formula."""
     with torch.enable_grad():
         leaves: list[Tensor] = []
 
@@ -175,8 +190,8 @@ def _double_backward(call: Call) -> list[Tensor | None]:
 
         args, kwargs = tree_map(fresh, (call.args, call.kwargs))
         out = call.function(*args, **kwargs)
-        results = _results(Call(call.function, args, kwargs, 0, ""), out)
-        return [_pushed(call, y, leaves) if y.requires_grad else None for y in results]
+        results = _results(replace(call, args=args, kwargs=kwargs), out)
+        return [(y.detach(), _pushed(call, y, leaves) if y.requires_grad else None) for y in results]
 
 
 def _pushed(call: Call, y: Tensor, leaves: list[Tensor]) -> Tensor:
@@ -206,12 +221,18 @@ def _only_first_depends(call: Call, x: Any) -> bool:
 def batch_norm_arguments(call: Call) -> tuple[Any, Any, Any, Any, Any, bool, float]:
     """Of ``F.batch_norm(input, running_mean, running_var, weight, bias, ...)``; ``torch.batch_norm`` has weight and bias
     before the statistics."""
-    if call.function is torch.nn.functional.batch_norm:
-        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-    else:
-        names = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
-    bound = dict(zip(names, _bound(call, names), strict=True))
+    names = _BATCH_NORM_NAMES["functional" if call.function is torch.nn.functional.batch_norm else call.op]
+    bound = {"training": False, **dict(zip(names, _bound(call, names), strict=True))}
     return (
         bound["input"], bound["running_mean"], bound["running_var"], bound["weight"], bound["bias"],
         bool(bound["training"]), 1e-5 if bound["eps"] is None else bound["eps"],
     )  # fmt: skip
+
+
+_BATCH_NORM_NAMES: dict[str, tuple[str, ...]] = {
+    "functional": ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
+    "batch_norm": ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps"),
+    "native_batch_norm_legit_no_training": (
+        "input", "weight", "bias", "running_mean", "running_var", "momentum", "eps",
+    ),
+}  # fmt: skip

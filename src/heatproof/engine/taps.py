@@ -14,7 +14,7 @@ from torch.autograd.graph import get_gradient_edge
 
 from ..errors import InputError, NotApplicable
 from .interpose import Call, Tap, tensors_in
-from .layout import LAST, Layouts, space_of
+from .layout import LAST, TOKENS, Layout, Layouts
 from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place
 
 _MIXES = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"})
@@ -78,7 +78,7 @@ class SpatialTap:
 
     def _has_space(self, out: Tensor) -> bool:
         layout = self.layouts.of(out)
-        return layout is not None and space_of(out, layout) != (1, 1)
+        return layout is not None and layout.kind != TOKENS and layout.size != (1, 1)
 
 
 class LayerTap:
@@ -124,8 +124,9 @@ class LayerTap:
         if isinstance(found, Tensor) and found.requires_grad:
             layout = self.layouts.of(found)
             self.unknown = tuple(found.shape) if found.dim() == 4 and layout is None else ()
-            self.seen = Tap(self.path, found.detach().clone(), get_gradient_edge(found), _axis(layout))
+            grid = layout.size if layout is not None and layout.kind == TOKENS else None
+            self.seen = Tap(self.path, found.detach().clone(), get_gradient_edge(found), _axis(layout), grid)
 
 
-def _axis(layout: str | None) -> int:
-    return 3 if layout == LAST else 1
+def _axis(layout: Layout | None) -> int:
+    return 3 if layout is not None and layout.kind == LAST else 1

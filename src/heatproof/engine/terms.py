@@ -14,9 +14,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import EscapedOp
 from .interpose import Call, tensors_in
-from .layout import Layouts
-from .ops import ACTIVATION, CONVOLUTION, is_in_place
-from .residual import batch_norm_arguments, batch_norm_scale, closed_form, is_homogeneous, residuals
+from .layout import Layout, Layouts
+from .ops import ACTIVATION, CONVOLUTION, MOVERS, is_in_place
+from .residual import BATCH_NORM_OPS, batch_norm_arguments, batch_norm_scale, closed_form, is_homogeneous, residuals
 
 
 class FoldedBatch(Exception):
@@ -32,7 +32,8 @@ class Traced:
         name: path of the module that ran it, else "op:index".
         op: the operation's name. index: the number of the call in the pass.
         shape: of its output.
-        layout: where a feature map has its height and width (`engine.layout`); None for everything else.
+        output: which of the call's outputs this is.
+        layout: where its places are in the image (`engine.layout`); None for everything else.
         merged: of a batch norm right after a convolution, the residual of both together; None elsewhere.
         in_next: of that convolution: its residual is in the batch norm's `merged`.
     """
@@ -43,7 +44,8 @@ class Traced:
     edge: GradientEdge
     residual: Tensor
     shape: torch.Size
-    layout: str | None = None
+    output: int = 0
+    layout: Layout | None = None
     merged: Tensor | None = None
     in_next: bool = False
 
@@ -59,9 +61,12 @@ class Terms:
         self.traced: list[Traced] = []
         self._covered: set[Any] = set()
         self._sources: list[Any] = []
+        self._given: list[tuple[Tensor, int]] = []
         self._kept: Call | None = None
         self._zero = False
         self._convolved: Any = WeakIdKeyDictionary()
+        self._all_convolved: list[Convolved] = []
+        self.moved = False
 
     def begin(self, leaf: Tensor) -> None:
         """Mark what the engine itself puts in front of the model."""
@@ -70,9 +75,8 @@ class Terms:
     def before(self, call: Call) -> None:
         given = [t for t in call.tensors() if t.requires_grad]
         self._sources = [t.grad_fn for t in given]
-        self._covered.update(
-            t.grad_fn for t in given if t._base is not None
-        )  # a view's node is made anew with its base's
+        self._covered.update(t.grad_fn for t in given if t._base is not None)  # made anew with the base's
+        self._given = [(t, t._version) for t in given]
         self._zero = is_homogeneous(call)
         self._kept = None
         if given and not self._zero and (is_in_place(call.function) or _overwrites(call)):
@@ -87,6 +91,9 @@ class Terms:
         results = [call.args[0]] if written else [t for t in tensors_in(out) if t.requires_grad]
         for result in results:
             self._cover(result.grad_fn)
+        self.moved = self.moved or (call.op in MOVERS and bool(results))
+        if results:
+            self._count_uses()
         if self._zero or not results:
             return
         known = closed_form(call)
@@ -94,8 +101,8 @@ class Terms:
             if known.dim():
                 self._add(call, results[0], known)
             return
-        for result, residual in residuals(call, out, self._kept or call):
-            self._add(call, result, residual)
+        for number, result, residual in residuals(call, out, self._kept or call):
+            self._add(call, result, residual, number)
 
     def check_covered(self, out: Any) -> None:
         """Raise `EscapedOp` where the graph of the output has a node that no call made."""
@@ -128,30 +135,69 @@ class Terms:
             self._covered.add(current)
             stack.extend(parent for parent, _ in current.next_functions)
 
-    def _add(self, call: Call, result: Tensor, residual: Tensor) -> None:
+    def _add(self, call: Call, result: Tensor, residual: Tensor, output: int = 0) -> None:
         if result._base is not None and (is_in_place(call.function) or _overwrites(call)):
             result, residual = result._base, _in_base(result, residual)
         if self.batch > 1 and (result.dim() == 0 or result.shape[0] != self.batch):
             raise FoldedBatch
         name = call.module or f"op:{call.index}"
-        traced = Traced(name, call.op, call.index, get_gradient_edge(result), residual, result.shape)
+        traced = Traced(name, call.op, call.index, get_gradient_edge(result), residual, result.shape, output)
         traced.layout = self._layouts.of(result) if self._layouts else None
-        self._merge(call, traced)
+        if call.op in BATCH_NORM_OPS:
+            self._merge(call, traced)
         if call.op in CONVOLUTION:
-            self._convolved[result] = traced
+            self._convolved[result] = Convolved(traced, result._version)
+            self._all_convolved.append(self._convolved[result])
         self.traced.append(traced)
+
+    def ambiguous(self) -> dict[int, torch.Size]:
+        """Calls whose output may have the batch elsewhere than first, where as many of something else are: by index."""
+        if self.batch == 1 or not self.moved:
+            return {}
+        return {t.index: t.shape for t in self.traced if any(n % self.batch == 0 for n in t.shape[1:])}
 
     def _merge(self, call: Call, traced: Traced) -> None:
         """The single effective bias of convolution and batch norm: offset + scale * bias (FullGrad's first code)."""
-        if call.op != "batch_norm":
-            return
         x, _, variance, weight, _, _, eps = batch_norm_arguments(call)
-        convolution = self._convolved.get(x)
-        if convolution is None or variance is None:
+        found = self._convolved.get(x)
+        if found is None or variance is None or found.version != x._version:
             return
         scale = batch_norm_scale(weight, variance, eps).detach().reshape(-1, *[1] * (x.dim() - 2))
-        traced.merged = traced.residual + scale * convolution.residual
-        convolution.in_next = True
+        traced.merged = traced.residual + scale * found.traced.residual
+        found.norm = traced
+
+    def _count_uses(self) -> None:
+        """A convolution that anything else reads too keeps its share, and the batch norm its own."""
+        for t, version in self._given:
+            found = self._convolved.get(t)
+            if found is not None and found.version == version:
+                found.uses += 1
+
+    def settle(self) -> None:
+        """Which convolutions are merged into the batch norm after them."""
+        for found in self._all_convolved:
+            merged = found.norm is not None and found.uses == 1
+            found.traced.in_next = merged
+            if found.norm is not None and not merged:
+                found.norm.merged = None
+
+
+@dataclass
+class Convolved:
+    """The output of a convolution with a bias: its term, its version, how often it was read, and by which batch norm."""
+
+    traced: Traced
+    version: int
+    uses: int = 0
+    norm: Traced | None = None
+
+
+def separate(call: Call, out: Any) -> Any:
+    """Outputs of one call apart from each other: of a composite (LSTMCell) one may be made of another, whose gradient would
+    then hold both."""
+    if not isinstance(out, tuple) or is_homogeneous(call) or sum(t.requires_grad for t in tensors_in(out)) < 2:
+        return out
+    return tree_map(lambda t: t.clone() if isinstance(t, Tensor) and t.requires_grad else t, out)
 
 
 def _overwrites(call: Call) -> bool:

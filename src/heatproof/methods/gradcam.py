@@ -9,8 +9,8 @@ from torch.nn.functional import interpolate
 
 from ..engine.call import check_image
 from ..engine.interpose import Tap
+from ..engine.layout import on_grid
 from ..engine.passes import SPATIAL, Pass, forward
-from ..engine.tokens import on_grid, token_grid
 from ..errors import NotApplicable
 from ..score import logit
 from ..types import Score, method
@@ -72,27 +72,11 @@ def _channels_first(tap: Tap, grad: Tensor, run: Pass) -> tuple[Tensor, Tensor]:
             f"layer={tap.name!r} gives {tuple(tap.value.shape)}; gradcam needs channels, height and width, or the tokens "
             "of an image (B, N, D)"
         )
-    size = _grid(tap, run)
-    return on_grid(tap.value, size), on_grid(grad, size)
-
-
-def _grid(tap: Tap, run: Pass) -> tuple[int, int]:
-    """Height and width of the feature map that became the tokens ``(B, N, D)`` of a layer."""
-    batch, tokens = len(run.leaf), tap.value.shape[1]
-    if tokens == len(tap.value):
+    if tap.grid is None:
+        sizes = ", ".join(f"{h}x{w}" for h, w in dict.fromkeys(run.sizes[:3])) or "none was seen"
         raise NotApplicable(
-            f"layer={tap.name!r} gives {tuple(tap.value.shape)}, in which images and tokens cannot be told apart: "
-            f"there are {batch} of both; give another number of images"
-        )
-    size = token_grid(tokens, run.sizes) if len(tap.value) == batch else None
-    if size is None:
-        raise NotApplicable(
-            f"layer={tap.name!r} gives {tuple(tap.value.shape)} for {batch} images; gradcam reads tokens as (B, N, D), the "
-            f"batch first, with N the places of a feature map of this network ({_some(run.sizes)}) and a few more in "
+            f"layer={tap.name!r} gives {tuple(tap.value.shape)} for {len(run.leaf)} images; gradcam reads tokens as "
+            f"(B, N, D), the batch first, with N the places of a feature map of this network ({sizes}) and a few more in "
             "front; give a layer where they are so, or one before the image was cut into tokens"
         )
-    return size
-
-
-def _some(sizes: list[tuple[int, int]]) -> str:
-    return ", ".join(f"{h}x{w}" for h, w in dict.fromkeys(sizes[:3])) or "none was seen"
+    return on_grid(tap.value, tap.grid), on_grid(grad, tap.grid)
