@@ -140,5 +140,5 @@ def test_a_query_without_a_key() -> None:
 
 def test_dropout_in_evaluation_mode_is_refused() -> None:
     q = drawn(1, 1, 5, 4).requires_grad_()
-    with pytest.raises(hp.EscapedOp, match="dropout_p=0.5"), Interpose([], [], plain_attention=True):
+    with pytest.raises(hp.EscapedOp, match=r"dropout_p=0\.5"), Interpose([], [], plain_attention=True):
         F.scaled_dot_product_attention(q, q, q, dropout_p=0.5)

@@ -683,3 +683,42 @@ def test_reference_meets_every_relu() -> None:
     """A reference that found no node to hook would agree with anything that does nothing."""
     out = strided()(photos().requires_grad_())
     assert sum(node.name() == "ReluBackward0" for node in nodes(out.sum())) == 3
+
+
+class TestBatchElsewhere:
+    """Four tokens with the batch second: with four images nothing in the shapes tells which is which."""
+
+    def network(self) -> nn.Module:
+        class Sequence(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.patches, self.mix, self.head = nn.Conv2d(2, 6, 4, 4), nn.Linear(6, 6), nn.Linear(6, 5)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.head(F.relu(self.mix(self.patches(x).flatten(2).permute(2, 0, 1))).mean(0))
+
+        torch.manual_seed(0)
+        return Sequence().double().eval()
+
+    @pytest.mark.parametrize("batch", [3, 4])
+    def test_is_refused_whatever_the_batch(self, batch: int) -> None:
+        with pytest.raises(hp.NotApplicable, match="one at a time"):
+            hp.rectgrad(self.network(), fresh_input(batch), targets(batch))
+
+    def test_alone_is_right(self) -> None:
+        assert hp.rectgrad(self.network(), fresh_input(1), targets(1)).any()
+
+
+def test_a_dict_of_outputs() -> None:
+    class Named(Net):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"logits": super().forward(x)}
+
+    def score(out: dict[str, Tensor], target: Tensor) -> Tensor:
+        return hp.logit(out["logits"], target)
+
+    for explain in (hp.rectgrad, hp.deconvnet, hp.guided_backprop):
+        torch.testing.assert_close(
+            explain(Named(), fresh_input(), targets(), score=score), explain(Net(), fresh_input(), targets()),
+            rtol=1e-12, atol=1e-14,
+        )  # fmt: skip

@@ -64,7 +64,9 @@ def sample_places(index: Any, batch: int) -> Tensor:
             return places
     except (TypeError, ValueError, RuntimeError):
         pass
-    raise InputError(f"index={index!r}; expected int64 ({batch},), the place of each of the {batch} inputs in the data set")
+    raise InputError(
+        f"index={index!r}; expected int64 ({batch},), the place of each of the {batch} inputs in the data set"
+    )
 
 
 def normal_like(inputs: Tensor, generators: list[torch.Generator]) -> Tensor:

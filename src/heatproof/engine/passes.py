@@ -349,12 +349,13 @@ def _check_differentiable(out: Any) -> None:
 
 
 def _check_rules(out: Any, rules: RuleSet, taint: Taint, answered: int) -> None:
-    if not isinstance(out, Tensor):
+    if not isinstance(out, Tensor) and rules.covers_score:
         raise ModelError(
-            f"{rules.name} checks the model's output, and the model returned a {type(out).__name__}; wrap the model so "
+            f"{rules.name} starts at the model's output, and the model returned a {type(out).__name__}; wrap the model so "
             "that it returns the logits as one tensor"
         )
-    check_graph(out, rules.functions, taint, rules.name)
+    for part in tensors_in(out):
+        check_graph(part, rules.functions, taint, rules.name)
     if rules.needs_rule and not answered:
         raise NotApplicable(
             f"{rules.name} changes the gradient of {rules.needs_rule}, and none ran between input and output: the map "

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import threshold
 
-from ..engine.passes import INPUT, Pass, check_inputs, forward
+from ..engine.passes import INPUT, Pass, batch_comes_first, check_inputs, forward, own
+from ..errors import NotApplicable
 from ..rules.padding import padding_trick as trick
 from ..rules.rectgrad import Gate, RectGrad
 from ..rules.threshold import Threshold
@@ -143,7 +144,13 @@ def rectgrad_layers(
 
 def _run(model: nn.Module, inputs: Tensor, score: Score, rules: RectGrad) -> tuple[Pass, list[Gate]]:
     check_inputs(nn.Identity(), inputs)
-    run = forward(model, inputs, score, rules.rules(len(inputs)))
+    private = own(model)
+    run = forward(private, inputs, score, rules.rules(len(inputs)))
+    if not batch_comes_first(private, inputs, rules.ambiguous(len(inputs))):
+        raise NotApplicable(
+            f"rectgrad takes a threshold for each of {len(inputs)} samples, and a ReLU of this model does not hold the samples "
+            "first; explain them one at a time"
+        )
     return run, rules.settle(run.out)
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
-from ..engine.interpose import Call, RuleSet, Tap
-from ..engine.ops import Rectifier
+from ..engine.interpose import Call, RuleSet, Tap, tensors_in
+from ..engine.ops import MOVERS, Rectifier
 from ..errors import EscapedOp, InputError, NotApplicable
 from .padding import PaddingTrick
 from .pool import ProportionalMaxPool, answer_max_pool
@@ -81,6 +81,7 @@ class RectGrad:
     trick: PaddingTrick
     prr: bool
     places: dict[Gate, Tap] = field(default_factory=dict)
+    moved: bool = False
 
     def __post_init__(self) -> None:
         if self.rule not in (*RULES, "mod"):
@@ -94,10 +95,15 @@ class RectGrad:
             places=lambda: {tap.name: tap for tap in self.places.values()},
         )
 
-    def settle(self, out: Tensor) -> list[Gate]:
+    def ambiguous(self, batch: int) -> dict[int, torch.Size]:
+        """Gates, by the number of their call, that may not hold the samples first although as many of something are."""
+        shapes = {gate.index: tap.value.shape for gate, tap in self.places.items()}
+        return {i: s for i, s in shapes.items() if self.moved and batch > 1 and any(n % batch == 0 for n in s[1:])}
+
+    def settle(self, out: Any) -> list[Gate]:
         """After the forward: the gates between input and output, with "mod" shared out: PR1 for the gates that have no
         other between them and the output, PR2 for the rest (appendix B.4)."""
-        nodes = list(_walk([out.grad_fn]))
+        nodes = list(_walk(t.grad_fn for t in tensors_in(out)))
         self._check_unseen(nodes)
         met = {node.gate: node for node in nodes if getattr(type(node), "_forward_cls", None) is RectifiedReLU}
         if not met:
@@ -111,6 +117,7 @@ class RectGrad:
         return [gate for gate in self.places if gate in met]
 
     def _answer(self, call: Call, batch: int) -> Any:
+        self.moved = self.moved or (call.op in MOVERS and any(t.requires_grad for t in call.tensors()))
         out = answer_relu(call, lambda found: self._gate(call, found, batch))
         if out is NotImplemented:
             out = self.trick.answer(call)
