@@ -421,6 +421,13 @@ def test_model_that_runs_otherwise_on_the_baseline(op: Any, error: type[Exceptio
         hp.deeplift(Branch().eval(), torch.ones(2, 2, 8, 8) + fresh_input(2) ** 2, score=value, baseline=-1.0)
 
 
+def test_baseline_that_requires_grad() -> None:
+    start = noise(fresh_input()).requires_grad_()
+    maps, residual = hp.deeplift(Net(), fresh_input(), targets(), baseline=start, return_residual=True)
+    assert not maps.requires_grad
+    assert not residual.requires_grad
+
+
 @pytest.mark.parametrize("bad", [torch.zeros(3), "black", float("nan"), torch.zeros(4, 2, 8, 8)])
 def test_bad_baseline(bad: Any) -> None:
     with pytest.raises(hp.InputError, match="baseline"):
@@ -434,3 +441,51 @@ def test_program_of_a_fixed_batch() -> None:
     torch.testing.assert_close(
         hp.deeplift(program, x, torch.tensor([0, 1, 2]), baseline=start), want, rtol=1e-10, atol=1e-13
     )
+
+
+DECOMPOSED: dict[str, nn.Module] = {
+    "native_layer_norm": nn.LayerNorm([4, 8, 8]),
+    "native_layer_norm without weights": nn.LayerNorm([8], elementwise_affine=False, eps=0.1),
+    "native_group_norm": nn.GroupNorm(2, 4),
+    "native_group_norm without weights": nn.GroupNorm(2, 4, affine=False, eps=0.1),
+    "instance_norm": nn.InstanceNorm2d(4, affine=True),
+    "instance_norm without weights": nn.InstanceNorm2d(4, eps=0.1),
+    "instance_norm that runs as a batch norm": nn.InstanceNorm2d(4, affine=True, track_running_stats=True),
+    "softmax": nn.Softmax(1),
+    "gelu": nn.GELU(),
+}
+
+
+def decomposed(model: nn.Module, x: Tensor) -> nn.Module:
+    program: nn.Module = torch.export.export(model, (x,)).run_decompositions().module()
+    return program
+
+
+@pytest.mark.parametrize("op", DECOMPOSED.values(), ids=DECOMPOSED)
+def test_decomposed_programs(op: nn.Module) -> None:
+    """The same map as the model's own, from the operators below it."""
+    model, x = (
+        nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), op, nn.ReLU(), nn.Flatten(), nn.Linear(256, 3)),
+        fresh_input(),
+    )
+    with torch.no_grad():
+        for n, parameter in enumerate(model.double().eval().parameters()):
+            parameter.copy_(noise(parameter, n))
+    want = hp.deeplift(model, x, targets(), baseline=noise(x))
+    found = hp.deeplift(decomposed(model, x), x, targets(), baseline=noise(x))
+    torch.testing.assert_close(found, want, rtol=1e-10, atol=1e-12)
+    assert want.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("op", [nn.PReLU(4), nn.Softplus()], ids=["prelu", "softplus"])
+def test_decomposed_choices_are_named(op: nn.Module) -> None:
+    """The condition of `where` is computed from the input: no rule sees what it chooses by."""
+    model, x = Op(op), fresh_input()
+    with pytest.raises(hp.EscapedOp, match="where "):
+        hp.deeplift(decomposed(model, x), x, score=value)
+
+
+def test_decomposed_batch_statistics_are_refused() -> None:
+    model, x = Op(nn.BatchNorm2d(4, track_running_stats=False).eval()), fresh_input()
+    with pytest.raises(hp.ModelError, match=r"without running statistics|native_batch_norm_legit"):
+        hp.deeplift(decomposed(model, x), x, score=value)

@@ -10,9 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.combine import configure
 from heatproof.named import method_from_text, named_methods
+from heatproof.types import Explain
+from nets import Net, fresh_input, targets
 
 TOY = '''
 """A toy (nobody 2026)."""
@@ -83,6 +88,49 @@ def test_text_there_and_back(text: str) -> None:
     assert pickle.loads(pickle.dumps(explain)) == explain
 
 
+def mine(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+    return inputs * 2
+
+
+FILE = f"{__file__}:mine"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"smooth({FILE}, n=2)", f"compete(smooth( {FILE}, sigma=0.1, n=2), classes=3)", f"times_input({FILE})"],
+)  # fmt: skip
+def test_a_callable_inside_a_combinator(text: str) -> None:
+    explain = method_from_text(text)
+    assert explain(Net(), fresh_input(), targets()).shape == (3, 2, 8, 8)
+    assert "mine" in repr(explain)
+
+
+def test_a_path_with_spaces(tmp_path: Path) -> None:
+    file = tmp_path / "a b" / "my maps.py"
+    file.parent.mkdir()
+    file.write_text("def f(model, inputs, target, k=1):\n    return inputs * k\n")
+    for text in (f"{file}:f", f"{file}:f(k=1)", f"smooth({file}:f, n=2, sigma=0.0)"):
+        torch.testing.assert_close(method_from_text(text)(Net(), fresh_input(), targets()), fresh_input())
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("smooth(gradient, n=50)", hp.smooth(hp.gradient)),
+        ("vargrad(gradient, n=25, sigma=0.15)", hp.vargrad(hp.gradient)),
+        ("compete(gradient, classes=[0, 1], chunk=16)", hp.compete(hp.gradient, classes=(0, 1))),
+        ("compete(gradient, classes=None)", hp.compete(hp.gradient)),
+        ("integrated_gradients(baseline=[0.0, 1.0])", configure(hp.integrated_gradients, baseline=(0.0, 1.0))),
+        ("gradcam(layer='a:b')", configure(hp.gradcam, layer="a:b")),
+    ],
+)
+def test_equal_methods_have_equal_text(text: str, same: Explain) -> None:
+    explain = method_from_text(text)
+    assert explain == same
+    assert hash(explain) == hash(same)
+    assert repr(explain) == repr(same)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -97,11 +145,40 @@ def test_text_there_and_back(text: str) -> None:
         ("os:nothing", "has no"),
         ("os:name", "callable"),
         ("gradient[0]", "cannot be read"),
+        ("clrp(rule='gamma')", r"compete\(lrp\(rule='gamma'\)\)"),
+        ("compete(lrp, rule='gamma')", r"compete\(lrp\(rule='gamma'\)\)"),
+        ("ig_smoothgrad(steps=5)", r"smooth\(integrated_gradients\(steps=5\)\)"),
+        ("lrp(rule='gamma', epsilon=0.1)(gamma=2)", "cannot be read"),
+        ("lrp(rule={[]:1})", "not a plain value"),
+        ("lrp(rule={'a': 1})", "not a plain value"),
+        ("lrp(rule={1, 2})", "not a plain value"),
+        ("lrp(**{'rule': 'gamma'})", "cannot be read"),
+        ("lrp(return_residual=True)", "leave it out"),
+        ("smooth(deeplift(return_residual=True))", "leave it out"),
+        ("smooth(gradient, n=0)", "n >= 1"),
+        ("smoothgrad(n=0)", "n >= 1"),
+        ("vargrad(gradient, sigma='a')", "sigma"),
+        ("compete(gradient, chunk=0)", "chunk"),
+        ("cgi(chunk=0)", "chunk"),
+        ("cgi(classes=())", "classes"),
+        ("smooth(gradient, seed='x')", "seed"),
+        ("smooth(no.such.module:thing, n=2)", "no module"),
+        ("smooth(os:name)", "callable"),
+        ("gradcam(layer=a:b)", "cannot be read"),
+        ("smooth(gradient, gradient)", "takes 1 method"),
+        ("smooth()", "takes 1 method"),
     ],
 )
 def test_bad_text(text: str, message: str) -> None:
     with pytest.raises(hp.InputError, match=message):
         method_from_text(text)
+
+
+def test_options_of_a_configured_method_are_checked_again() -> None:
+    explain = method_from_text("lrp(rule='gamma')")
+    assert configure(explain, epsilon=0.1) == configure(hp.lrp, rule="gamma", epsilon=0.1)
+    with pytest.raises(hp.InputError, match="no option 'nonsense'"):
+        configure(explain, nonsense=1)
 
 
 def test_names_that_clash() -> None:

@@ -703,6 +703,14 @@ def test_what_has_no_place_is_left_out() -> None:
     flipped = made(conv(), Apply(lambda m, x: m.a(x.flip(3)), a=conv(4)), nn.ReLU(), *head())
     terms = hp.full_gradient(flipped, fresh_input(), targets()).terms
     assert [t.on_grid() is None for t in terms if t.op == "conv2d"] == [False, True]
+    mixed = made(
+        Apply(lambda m, x: F.gelu(m.a(x.flatten(2)).transpose(1, 2)), a=nn.Linear(64, 68)),
+        nn.Flatten(),
+        nn.Linear(136, 5),
+    )
+    assert all(t.on_grid() is None for t in hp.full_gradient(mixed, fresh_input(), targets()).terms), (
+        "mixed over places"
+    )
     column = made(Apply(lambda m, x: m.a(x.flatten(2)[..., None]), a=nn.Conv2d(2, 4, 1)), nn.ReLU(), *head())
     assert all(t.on_grid() is None for t in hp.full_gradient(column, fresh_input(), targets()).terms)
 

@@ -222,6 +222,10 @@ def test_not_square() -> None:
         ({"sigma": 0.0}, "sigma=0.0"),
         ({"perturbation": "black"}, "expected blur, constant or noise"),
         ({"perturbation": "constant", "fill": torch.zeros(5)}, "broadcast"),
+        ({"perturbation": "constant", "fill": "a"}, "fill 'a'"),
+        ({"fill": "a"}, "fill='a'.*perturbation='constant'"),
+        ({"fill": 3.0}, "fill=3.0.*perturbation='constant'"),
+        ({"fill": torch.zeros(2, 1, 1), "perturbation": "noise"}, "perturbation='constant'"),
     ],
 )
 def test_bad_options(options: Any, said: str) -> None:

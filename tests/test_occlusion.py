@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
@@ -95,7 +96,7 @@ def test_one_set_of_passes_for_all_classes() -> None:
 
 def test_a_program_of_fixed_batch_size() -> None:
     program = torch.export.export(Net(), (fresh_input(),)).module()
-    got = hp.occlusion(program, fresh_input(), ROWS, window=4)
+    got = hp.occlusion(program, fresh_input(), ROWS, window=4, batch_size=2)
     torch.testing.assert_close(got, hp.occlusion(Net(), fresh_input(), ROWS, window=4), rtol=1e-10, atol=1e-13)
 
 
@@ -120,6 +121,9 @@ def test_a_window_over_everything_gives_the_whole_drop() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"fill": "a"}, "fill 'a'"),
+        ({"fill": None}, "fill None"),
+        ({"fill": float("nan")}, "fill has NaN or infinite values"),
         ({"window": 9}, "larger than the image"),
         ({"window": (4, 9)}, "larger than the image"),
         ({"window": 0}, "window=0"),
@@ -138,13 +142,61 @@ def test_bad_options(options: Any, said: str) -> None:
         hp.occlusion(Net(), fresh_input(), targets(), **options)
 
 
-def test_batch_statistics_are_refused() -> None:
-    """Windows would be normalised by each other."""
-    model = nn.Sequential(
-        nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, track_running_stats=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    )
-    with pytest.raises(hp.ModelError, match="running statistics"):
-        hp.occlusion(model.double().eval(), fresh_input())
+class Quiet(Net):
+    """Its output has no gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return super().forward(x)
+
+
+def test_a_model_without_a_gradient_will_do() -> None:
+    want = hp.occlusion(Net(), fresh_input(), ROWS, window=4)
+    assert torch.equal(hp.occlusion(Quiet(), fresh_input(), ROWS, window=4), want)
+    whole = hp.occlusion(Net(), fresh_input(), window=4)
+    assert torch.equal(hp.occlusion(Quiet(), fresh_input(), window=4), whole)
+
+
+class OwnStatistics(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, None, None, training=True).flatten(1)
+
+
+class Within(nn.Module):
+    """Any model without its gradient."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.model(x)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("functional", [False, True])
+def test_batch_statistics_are_refused(batch: int, functional: bool) -> None:
+    """Windows would be normalised by each other, also those of one image, and of a model without a gradient."""
+    layers = [nn.BatchNorm2d(2, track_running_stats=False), nn.Flatten()]
+    model = (OwnStatistics() if functional else nn.Sequential(*layers)).double().eval()
+    for asked in (model, Within(model).eval()):
+        with pytest.raises(hp.ModelError, match="without running statistics"):
+            hp.occlusion(asked, fresh_input(batch))
+
+
+def test_batch_statistics_are_refused_in_a_decomposed_program() -> None:
+    model = nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False), nn.Flatten()).double().eval()
+    program = torch.export.export(model, (fresh_input(),)).run_decompositions().module()
+    with pytest.raises(hp.ModelError, match="without running statistics"):
+        hp.occlusion(program, fresh_input())
+
+
+def test_statistics_of_the_image_itself_are_fine() -> None:
+    model = nn.Sequential(nn.InstanceNorm2d(2), nn.Flatten()).double().eval()
+    together = hp.occlusion(model, fresh_input(), targets(), window=4)
+    alone = hp.occlusion(model, fresh_input()[1:2], targets()[1:2], window=4, batch_size=1)
+    torch.testing.assert_close(together[1:2], alone, rtol=1e-10, atol=1e-13)
 
 
 def test_no_image() -> None:

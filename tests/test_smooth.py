@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import NoiseTunnel, Saliency
@@ -13,7 +16,7 @@ import heatproof as hp
 from heatproof.combine import configure, effort_of
 from heatproof.combine.noise import mean_of, variance_of
 from heatproof.engine.chunks import normal_like, sample_generators
-from heatproof.types import spec_of
+from heatproof.types import name_of, spec_of
 from nets import Net, fresh_input, targets
 from reference.integrated_gradients import integrated
 
@@ -91,6 +94,93 @@ class TestReference:
         error = (2 * hp.vargrad(hp.gradient, n=n, sigma=SIGMA)(Net(), x, y) / n).sqrt()
         z = (found - peer) / error.clamp_min(1e-9)
         assert z.square().mean() < 2, "128 squared differences, each 1 in the mean"
+
+
+class TestNested:
+    """Noise on noise must be other noise: the same twice would only widen the first."""
+
+    @pytest.mark.parametrize(
+        "outer", [hp.smooth, hp.vargrad, lambda m, **o: hp.smooth(hp.compete(hp.times_input(m)), **o)]
+    )
+    def test_inner_noise_is_not_the_outer(self, outer: Any) -> None:
+        seen: list[Tensor] = []
+
+        def spy(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+            seen.append(inputs.detach().clone())
+            return inputs
+
+        x = fresh_input()
+        outer(hp.smooth(spy, n=2), n=2)(Net(), x, targets(), seed=3, index=torch.tensor([7, 2, 40]))
+        outer(spy, n=2)(Net(), x, targets(), seed=3, index=torch.tensor([7, 2, 40]))
+        nested, flat = seen[: 2 * len(seen) // 3], seen[2 * len(seen) // 3 :]
+        step = len(flat) // 2
+        inner = [y - flat[i // (2 * step) * step] for i, y in enumerate(nested)]
+        outside = [y - x for y in flat]
+        for a in (inner[0], inner[-1]):
+            for b in outside:
+                both = torch.stack([a.flatten(), b.flatten()])
+                assert abs(torch.corrcoef(both)[0, 1]) < 0.25, "384 values: one standard error is 0.05"
+        both = torch.stack([inner[0].flatten(), inner[2 * step].flatten()])
+        assert abs(torch.corrcoef(both)[0, 1]) < 0.25, "the draws outside must not share theirs inside"
+
+    def test_still_independent_of_the_batch(self) -> None:
+        explain, x, places = hp.smooth(hp.ig_smoothgrad, n=2), fresh_input(), torch.tensor([7, 2, 40])
+        explain = configure(hp.smooth(hp.smooth(hp.gradient, n=2), n=2), seed=5)
+        together = explain(Net(), x, targets(), index=places)
+        alone = explain(Net(), x[1:2], targets()[1:2], index=places[1:2])
+        torch.testing.assert_close(together[1:2], alone, rtol=0, atol=1e-12)
+        assert torch.equal(explain(Net(), x, targets(), index=places), together)
+
+
+NOISY = [hp.random_map, hp.smooth(hp.gradient, n=2), hp.times_input(hp.random_map), hp.compete(hp.smoothgrad)]
+
+
+class TestSeedAndIndex:
+    @pytest.mark.parametrize("explain", NOISY, ids=name_of)
+    def test_same_noise_for_equal_values(self, explain: Any) -> None:
+        want = explain(Net(), fresh_input(), targets(), seed=3, index=torch.tensor([7, 2, 40]))
+        for seed in (3, np.int64(3), torch.tensor(3)):
+            for index in (
+                [7, 2, 40],
+                np.array([7, 2, 40]),
+                torch.tensor([7.0, 2.0, 40.0]),
+                torch.tensor([7, 2, 40]).int(),
+            ):
+                assert torch.equal(explain(Net(), fresh_input(), targets(), seed=seed, index=index), want)
+
+    @pytest.mark.parametrize("explain", NOISY, ids=name_of)
+    @pytest.mark.parametrize(
+        "index",
+        [torch.arange(2), torch.arange(5), torch.zeros(3, 1).long(), torch.tensor(1), [0.5, 1, 2], [True, False, True],
+         "abc", 3, torch.tensor([float("nan"), 1, 2]), [1, [2], 3]],
+        ids=str,
+    )  # fmt: skip
+    def test_bad_index(self, explain: Any, index: Any) -> None:
+        with pytest.raises(hp.InputError, match="index"):
+            explain(Net(), fresh_input(), targets(), index=index)
+
+    @pytest.mark.parametrize("explain", NOISY[:2], ids=name_of)
+    @pytest.mark.parametrize("seed", ["x", None, 1.5, True, np.array([1, 2])], ids=str)
+    def test_bad_seed(self, explain: Any, seed: Any) -> None:
+        with pytest.raises(hp.InputError, match="seed"):
+            explain(Net(), fresh_input(), targets(), seed=seed)
+
+
+class TestMemory:
+    def test_draws_of_a_users_callable_leave_no_graph(self) -> None:
+        graphs: list[weakref.ref[Any]] = []
+        alive: list[int] = []
+
+        def mine(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+            gc.collect()
+            alive.append(sum(ref() is not None for ref in graphs))
+            out = model(inputs.requires_grad_())
+            graphs.append(weakref.ref(out))
+            return out.sum() * inputs
+
+        maps = hp.smooth(mine, n=6)(Net(), fresh_input(), targets())
+        assert max(alive) <= 1
+        assert not maps.requires_grad
 
 
 class TestLinear:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from . import methods as _found  # noqa: F401  importing it fills METHODS
-from .combine import COMBINATORS, compose, configure
+from .combine import COMBINATORS, combine, configure
 from .data.lookup import find_object
 from .errors import InputError
 from .types import METHODS, Explain, name_of
 
+_REFERENCE = re.compile(
+    r"""'[^']*' | "[^"]*" | (?P<before>^|[(,]\s*) (?P<reference>[^(),'"=\[\]{}]+:[A-Za-z_][\w.]*)""", re.VERBOSE
+)
+"""A quoted text, or ``module:function`` and ``path/file.py:function`` where a method may stand."""
+
 
 def method_from_text(text: str) -> Explain:
-    """The method that a text names; its options must be Python literals.
+    """The method that a text names; its options must be Python literals, of which lists become tuples.
 
     Raises:
         InputError: no such method or option; offers the nearest names.
@@ -26,14 +33,12 @@ def method_from_text(text: str) -> Explain:
         >>> method_from_text("smooth(guided_backprop, n=5)")
         smooth(guided_backprop, n=5)
     """
-    head, _, rest = text.strip().partition("(")
-    if ":" in head:
-        return configure(_imported(head), **_options(f"x({rest}" if rest else "x()", text))
+    references: dict[str, str] = {}
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(_REFERENCE.sub(partial(_placeholder, references), text.strip()), mode="eval").body
     except SyntaxError as error:
-        raise InputError(f"method {text!r} cannot be read ({error.msg}); write name or name(option=value)") from None
-    return _built(tree, text)
+        raise _unreadable(text, f" ({error.msg})") from None
+    return _built(tree, text, references)
 
 
 def named_methods(methods: Any) -> dict[str, Explain]:
@@ -60,35 +65,58 @@ def named_methods(methods: Any) -> dict[str, Explain]:
     return named
 
 
-def _built(tree: ast.expr, text: str) -> Explain:
+def _placeholder(references: dict[str, str], found: re.Match[str]) -> str:
+    """A name of Python's in place of ``package.module:function``; quoted texts stay."""
+    if found["reference"] is None:
+        return found[0]
+    name = f"reference_{len(references)}"
+    references[name] = found["reference"].strip()
+    return f"{found['before']}{name}"
+
+
+def _built(tree: ast.expr, text: str, references: dict[str, str]) -> Explain:
     if isinstance(tree, ast.Name):
-        return _named(tree.id)
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-        options = {str(k.arg): _literal(k.value, text) for k in tree.keywords}
-        if tree.func.id in COMBINATORS and tree.func.id != "configured":
-            return compose(tree.func.id, *[_built(part, text) for part in tree.args], **options)
-        if not tree.args:
-            return configure(_named(tree.func.id), **options)
-    raise InputError(
-        f"method {text!r} cannot be read; write name, name(option=value) or combinator(name, option=value)"
+        return _imported(references[tree.id]) if tree.id in references else _named(tree.id)
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or None in [k.arg for k in tree.keywords]:
+        raise _unreadable(text)
+    name, options = tree.func.id, {str(k.arg): _literal(k.value, text) for k in tree.keywords}
+    _refuse_tuples(name, options)
+    if name in COMBINATORS and name != "configured":
+        return combine(name, *[_built(part, text, references) for part in tree.args], **options)
+    if tree.args:
+        raise _unreadable(text)
+    return configure(_built(tree.func, text, references), **options)
+
+
+def _unreadable(text: str, why: str = "") -> InputError:
+    return InputError(
+        f"method {text!r} cannot be read{why}; write name, name(option=value), package.module:function or "
+        "combinator(name, option=value)"
     )
-
-
-def _options(call: str, text: str) -> dict[str, Any]:
-    try:
-        tree = ast.parse(call, mode="eval").body
-    except SyntaxError as error:
-        raise InputError(f"method {text!r} cannot be read ({error.msg})") from None
-    if not isinstance(tree, ast.Call) or tree.args:
-        raise InputError(f"method {text!r}: options have names, write name(option=value)")
-    return {str(k.arg): _literal(k.value, text) for k in tree.keywords}
 
 
 def _literal(node: ast.expr, text: str) -> Any:
     try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise InputError(f"method {text!r}: {ast.unparse(node)!r} is not a plain value; quote texts") from None
+        value = ast.literal_eval(node)
+        hash(_tuples(value))
+    except (ValueError, TypeError):
+        raise InputError(
+            f"method {text!r}: {ast.unparse(node)!r} is not a plain value; give numbers, quoted texts, True, False, None "
+            "or tuples of them"
+        ) from None
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _refuse_tuples(name: str, options: dict[str, Any]) -> None:
+    if more := [key for key in options if key.startswith("return_") and options[key]]:
+        raise InputError(
+            f"{more[0]}={options[more[0]]!r} makes {name} return more than the map, and by text only maps are asked for; "
+            f"leave it out, or call heatproof.{name}(model, inputs, target, {more[0]}=True) in Python"
+        )
 
 
 def _named(name: str) -> Explain:

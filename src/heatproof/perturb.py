@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
+from .score import check_target, classes, predicted
 from .types import Score
 
 
@@ -16,16 +17,12 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def replacement(fill: float | Tensor, x: Tensor) -> Tensor:
-    """`fill` in the shape of the inputs, or `InputError`."""
-    value = torch.as_tensor(fill, dtype=x.dtype, device=x.device).detach()
-    try:
-        return value.expand_as(x)
-    except RuntimeError:
-        raise InputError(
-            f"fill has shape {tuple(value.shape)}, which does not broadcast to inputs of shape {tuple(x.shape)}; give a "
-            "number, (C, 1, 1), or a tensor like the inputs"
-        ) from None
+def chosen(out: Any, score: Score, target: Tensor | None, rows: slice) -> Tensor:
+    """The classes of these rows, which `out` is for: those of the target, checked, or the predicted ones."""
+    if target is None:
+        return predicted(out, score)
+    part = target[..., rows]
+    return check_target(part, part.shape[-1], part.device, classes(out, score))
 
 
 @torch.no_grad()

@@ -33,7 +33,8 @@ class Spec:
         source: paper and equation or section.
         channels: True for maps in the shape of the inputs, False for ``(B, 1, H, W)``.
         signed: whether a value can be negative (evidence against the class).
-        linear_in_target: the map of a sum of class scores is the sum of their maps.
+        linear_in_target: the map of a sum of class scores is the sum of their maps, and a linear layer at the end counts
+            as its plain weights, so that `compete` may explain its features instead (not so under the rules of LRP).
         complete: the map sums to the score, or to its change from a baseline.
         image: needs ``(B, C, H, W)`` inputs; False for methods that take any shape.
         uses_model: False for controls that never run the model.

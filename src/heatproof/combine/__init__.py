@@ -4,6 +4,7 @@ from .compete import compete as compete
 from .composed import COMBINATORS as COMBINATORS
 from .composed import Combinator as Combinator
 from .composed import Composed as Composed
+from .composed import combine as combine
 from .composed import compose as compose
 from .composed import configure as configure
 from .composed import entry as entry

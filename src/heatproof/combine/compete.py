@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
-from ..engine.chunks import chunk_slices
+from ..engine.chunks import chunk_slices, sample_places
 from ..engine.passes import check_inputs, output, own, shared_passes
 from ..errors import InputError
 from ..score import check_target, logit, predicted
@@ -19,7 +19,8 @@ from ..score import classes as classes_of
 from ..types import Explain, Score, Spec, spec_of
 from .composed import COMBINATORS, Combinator, Composed, combine
 from .contest import Rows, contest
-from .head import Head, linear_head
+from .head import ROWS, Head, linear_head
+from .rivals import listed, rivals_of
 
 
 def compete(
@@ -34,12 +35,15 @@ def compete(
     Args:
         explain: any method or callable; its map should sum to the logit, so that votes of classes compare.
         classes: who competes: None for all classes, a number n for 0 to n - 1, or their indices. The target always does.
-        chunk: classes explained at once; bounds the memory, changes no result.
+        chunk: classes explained at once; bounds the memory, changes no result. One forward pass serves all classes where
+            the method reads plain gradients; one that runs the model several times (occlusion, integrated gradients), or
+            under rules of its own that cannot be shared, does so once a chunk.
         center: subtract from each class's map the mean over the classes first, so that what is added to all logits alike
             (which no softmax sees) does not count. Where the method is linear in its target this is the map of the logit
             minus the mean logit.
-        shortcut: where the model ends in a linear layer with fewer features than there are classes, explain the features
-            once and combine their maps by its weights; the same up to rounding, which decides between values that tie.
+        shortcut: where the model ends in a linear layer with fewer features than there are classes, and the method is
+            linear in its target (`Spec.linear_in_target`), explain the features once and combine their maps by its
+            weights; the same up to rounding.
 
     Source: arXiv:1905.12152, algorithms 1 and 2.
 
@@ -50,8 +54,7 @@ def compete(
         >>> compete(gradient_x_input)(linear, torch.tensor([[1.0, 2.0, -1.0]]), torch.tensor([0]))
         tensor([[ 2.,  0., -3.]])
     """
-    chosen = tuple(classes) if isinstance(classes, Sequence) else classes
-    return combine("compete", explain, classes=chosen, chunk=chunk, center=center, shortcut=shortcut)
+    return combine("compete", explain, classes=listed(classes), chunk=chunk, center=center, shortcut=shortcut)
 
 
 def _compete(
@@ -81,20 +84,19 @@ def _compete(
     Returns:
         The method's units and signs; NaN where a class has NaN.
     """
-    _check_chunk(chunk)
+    _check(chunk=chunk)
     private = own(model)
     check_inputs(private, inputs)
     out = output(private, inputs, score)
     limit = classes_of(out, score)
-    rivals = _rivals(classes, limit).to(inputs.device)
+    rivals = rivals_of(classes, limit).to(inputs.device)
     chosen = predicted(out, score) if target is None else check_target(target, len(inputs), inputs.device, limit)
     rows = chosen[None] if chosen.dim() == 1 else chosen
     given, x = guarded(explain, private, inputs.detach())
     method = partial(attribute, explain, score=score, seed=seed)
-    index = torch.arange(len(x)) if index is None else index
+    index = sample_places(index, len(x))
     linear = shortcut and score is logit and _linear(explain)
     head = linear_head(private, x, limit, len(rivals)) if linear and limit is not None else None
-    head = head if head and head.is_plain_to(method, x, index) else None
     found = []
     for b in chunk_slices(len(x), head.group(x) if head else len(x)):
         part = x[b]
@@ -102,7 +104,7 @@ def _compete(
             _needs(explain), part, keep_gradients=False, unplanned=True
         ):  # one forward for the chunks of all classes
             maps = _maps(method, given, part, index[b], head, chunk)
-            found.append(contest(maps, rows[:, b], rivals, chunk, center))
+            found.append(contest(maps, rows[:, b], rivals, ROWS if head else chunk, center))
     whole = torch.cat(found, 1)
     return whole[0] if chosen.dim() == 1 else whole
 
@@ -121,29 +123,14 @@ def _needs(explain: Explain) -> frozenset[tuple[str, str]]:
 
 def _linear(explain: Explain) -> bool:
     spec = spec_of(explain)
-    return spec is not None and spec.linear_in_target
+    return spec is not None and spec.linear_in_target and spec.score is None
 
 
-def _check_chunk(chunk: Any) -> None:
+def _check(classes: Any = None, chunk: Any = 16, **others: Any) -> None:
+    del others
+    listed(classes)
     if type(chunk) is not int or chunk < 1:
         raise InputError(f"compete(chunk={chunk!r}): expected a whole number of 1 or more")
-
-
-def _rivals(classes: int | Sequence[int] | None, limit: int | None) -> Tensor:
-    """The classes that compete, each once. int64 ``(n,)``."""
-    if classes is None:
-        if limit is None:
-            raise InputError(
-                "compete cannot count the classes of this model (its output is no (B, classes) tensor); give classes=, "
-                "a number or a tuple of classes"
-            )
-        return torch.arange(limit)
-    listed = list(range(classes)) if isinstance(classes, int) and not isinstance(classes, bool) else classes
-    if not isinstance(listed, (list, tuple)) or not listed or not all(type(c) is int and c >= 0 for c in listed):
-        raise InputError(f"compete(classes={classes!r}): expected None, a number of classes, or a tuple of classes")
-    if limit is not None and max(listed) >= limit:
-        raise InputError(f"compete(classes={classes!r}): the model has {limit} classes, 0 to {limit - 1}")
-    return torch.tensor(list(dict.fromkeys(listed)))
 
 
 def _compete_spec(part: Spec | None) -> Spec:
@@ -152,4 +139,4 @@ def _compete_spec(part: Spec | None) -> Spec:
     return replace(known, source=source, signed=True, linear_in_target=False, complete=False, needs=frozenset())
 
 
-COMBINATORS["compete"] = Combinator(_compete, _compete_spec)
+COMBINATORS["compete"] = Combinator(_compete, _compete_spec, _check)

@@ -61,10 +61,12 @@ class Composed:
 
 @dataclass(frozen=True)
 class Combinator:
-    """How a combination is computed, and what is known about it from what is known about its parts."""
+    """How a combination is computed, what is known about it from what is known about its parts, and a check of those of
+    its options that need no model."""
 
     run: Callable[..., Tensor]
     spec: Callable[..., Spec | None]
+    check: Callable[..., None] = lambda **options: None
 
 
 def compose(name: str, *parts: Explain, **options: Any) -> Composed:
@@ -72,25 +74,25 @@ def compose(name: str, *parts: Explain, **options: Any) -> Composed:
     wanted = [p for p in list(signature(COMBINATORS[name].run).parameters)[: len(parts) or 1] if p == "explain"]
     if len(parts) != len(wanted):
         raise InputError(f"{name} takes {len(wanted) or 1} method, got {len(parts)}: {name}(gradient)")
-    _check_options(name, COMBINATORS[name].run, options, skip=len(parts))
-    return Composed(name, parts, tuple(sorted(options.items())))
+    return _combined(Composed(name, parts), options)
 
 
-def combine(name: str, explain: Explain, **options: Any) -> Composed:
+def combine(name: str, *parts: Explain, **options: Any) -> Composed:
     """A combination without the options that stand at their default, so that equal methods have equal text."""
     known = signature(COMBINATORS[name].run).parameters
-    return compose(name, explain, **{k: v for k, v in options.items() if v != known[k].default})
+    return compose(name, *parts, **{k: v for k, v in options.items() if k not in known or v != known[k].default})
 
 
 def configure(explain: Explain, **options: Any) -> Explain:
     """A method with some of its options set: ``configure(gradcam, layer="layer4")``, named ``gradcam(layer='layer4')``."""
     if not options:
         return explain
-    if isinstance(explain, Composed):
-        _check_options(repr(explain), COMBINATORS[explain.name].run, options, skip=len(explain.parts))
-        return replace(explain, options=tuple(sorted({**dict(explain.options), **options}.items())))
-    _check_options(name_of(explain), explain, options, skip=0)
-    return Composed("configured", (explain,), tuple(sorted(options.items())))
+    if not isinstance(explain, Composed):
+        _check_options(name_of(explain), explain, options, skip=0)
+        return Composed("configured", (explain,), _pairs(options))
+    if explain.name == "configured":
+        return configure(explain.parts[0], **{**dict(explain.options), **options})
+    return _combined(explain, options)
 
 
 def entry(name: str, composed: Composed) -> Composed:
@@ -98,6 +100,34 @@ def entry(name: str, composed: Composed) -> Composed:
     named = replace(composed, title=name)
     METHODS[name] = named
     return named
+
+
+def _combined(explain: Composed, options: dict[str, Any]) -> Composed:
+    combinator, merged = COMBINATORS[explain.name], {**dict(explain.options), **options}
+    try:
+        _check_options(explain.title or explain.name, combinator.run, options, skip=len(explain.parts))
+    except InputError as error:
+        raise InputError(f"{error}{_advice(explain, options)}") from None
+    combinator.check(**merged)
+    return replace(explain, options=_pairs(merged))
+
+
+def _advice(explain: Composed, options: dict[str, Any]) -> str:
+    """How to write what was asked for, where the options are those of the method inside."""
+    try:
+        inner = configure(explain.parts[0], **options)
+    except InputError:
+        return ""
+    return f"; the method inside takes it: {replace(explain, parts=(inner, *explain.parts[1:]), title='')!r}"
+
+
+def _pairs(options: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Options in one order, lists as tuples, so that a composition can be hashed."""
+    return tuple((key, _frozen(options[key])) for key in sorted(options))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _check_options(name: str, function: Callable[..., Any], options: dict[str, Any], skip: int) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..engine.chunks import chunk_slices
+from ..perturb import wide
 
 Rows = Callable[[Tensor], Tensor]
 """Maps of classes: int64 ``(k, B)`` -> ``(k, B, ...)``."""
@@ -16,7 +17,7 @@ Rows = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Extremes:
-    """Largest, smallest and summed map over the classes seen so far, each ``(B, ...)``."""
+    """Largest, smallest and summed map over the classes seen so far, each ``(B, ...)``; the sum in float32 at least."""
 
     top: Tensor
     bottom: Tensor
@@ -48,11 +49,12 @@ def contest(maps_of: Rows, target: Tensor, rivals: Tensor, chunk: int, center: b
         rows = rivals[part, None].expand(-1, target.shape[1])
         maps = maps_of(rows)
         own = _taken(own, maps, target, rows)  # the very tensor that enters the extremes: recomputed, it might lose
-        none = Extremes(maps[0], maps[0], torch.zeros_like(maps[0]))
+        none = Extremes(maps[0], maps[0], torch.zeros_like(maps[0], dtype=wide(maps.dtype)))
         extremes = (extremes or none).joined(maps, center)
     if own is None or extremes is None:
         raise ValueError("a contest needs rivals")
-    return _winners(own, extremes, apart.reshape(*apart.shape, *[1] * (own.dim() - 2)), len(rivals), center)
+    found = _winners(own, extremes, apart.reshape(*apart.shape, *[1] * (own.dim() - 2)), len(rivals), center)
+    return found.to(own.dtype)
 
 
 def _taken(own: Tensor | None, maps: Tensor, target: Tensor, rows: Tensor) -> Tensor:
@@ -67,7 +69,7 @@ def _taken(own: Tensor | None, maps: Tensor, target: Tensor, rows: Tensor) -> Te
 def _winners(own: Tensor, extremes: Extremes, apart: Tensor, n: int, center: bool) -> Tensor:
     top, bottom = extremes.top, extremes.bottom
     if center:
-        mean = (extremes.total + torch.where(apart, own, 0)) / (n + apart.to(own.dtype))
+        mean = (extremes.total + torch.where(apart, own, 0)) / (n + apart.to(extremes.total.dtype))
         own, top, bottom = own - mean, top - mean, bottom - mean
     keep = torch.where(own > 0, own >= top, own <= bottom)  # algorithm 1: s_y > 0: s_y >= all s_i; else: s_y <= all s_i
     undefined = own.isnan() | top.isnan()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
-from ..engine.chunks import normal_like, sample_generators
+from ..engine.chunks import generator, normal_like, sample_generators, whole_seed
 from ..engine.passes import check_inputs, own, predict
 from ..errors import InputError
 from ..score import check_target
@@ -29,9 +29,11 @@ def noisy_maps(
 ) -> Iterator[Tensor]:
     """One map a draw, each of the caller's batch; equal (n, sigma, seed, index) give equal noise.
 
-    The target None is resolved once, on the clean input.
+    The target None is resolved once, on the clean input. A method inside that has noise too gets a seed from
+    (seed, draw): with the caller's own it would add the same noise again.
     """
-    _check(n, sigma)
+    check_noise(n, sigma, seed)
+    seed = whole_seed(seed)
     private = own(model)
     check_inputs(private, inputs)
     target = (
@@ -40,9 +42,10 @@ def noisy_maps(
     given, x = guarded(explain, private, inputs.detach())
     spread = (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, *[1] * (x.dim() - 1)) * sigma
     draws = sample_generators(seed, index, len(x), "smooth")
-    for _ in range(n):
+    for draw in range(n):
         noisy = x + spread * normal_like(x, draws)
-        yield attribute(explain, given, noisy, target, score=score, seed=seed, index=index)
+        inner = generator("inner", seed, draw).initial_seed()
+        yield attribute(explain, given, noisy, target, score=score, seed=inner, index=index)
 
 
 def mean_of(maps: Iterable[Tensor]) -> Tensor:
@@ -68,6 +71,8 @@ def _moments(maps: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     return mean.to(first.dtype), (squares / count).to(first.dtype)
 
 
-def _check(n: Any, sigma: Any) -> None:
+def check_noise(n: Any = 1, sigma: Any = 0, seed: Any = 0) -> None:
+    """Raise `InputError` for options that no noise can be drawn with."""
+    whole_seed(seed)
     if not isinstance(n, int) or n < 1 or not isinstance(sigma, (int, float)) or not 0 <= sigma < float("inf"):
         raise InputError(f"n={n!r}, sigma={sigma!r}: expected a whole n >= 1 and a number sigma >= 0")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..score import logit
 from ..types import Explain, Score, Spec
 from .composed import COMBINATORS, Combinator, Composed, combine
-from .noise import mean_of, noisy_maps, variance_of
+from .noise import check_noise, mean_of, noisy_maps, variance_of
 
 SMOOTH: dict[str, Any] = {"n": 50, "sigma": 0.15, "seed": 0}
 """Defaults of `smooth`, which are left out of its text."""
@@ -23,7 +23,8 @@ def smooth(explain: Explain, n: int = 50, sigma: float = 0.15, seed: int = 0) ->
         explain: any method or callable; called once a draw, with the caller's batch.
         n: draws, default 50.
         sigma: standard deviation of the noise as a share of each image's (max - min), default 0.15.
-        seed: the noise of a sample comes from (seed, index), default 0.
+        seed: the noise of a sample comes from (seed, index), default 0; that of a method inside from (seed, draw, index),
+            unless it has a seed of its own.
 
     Source: arXiv:1706.03825, section 3; signed mean, noise relative to each image, not to the batch.
     """
@@ -159,6 +160,6 @@ def _vargrad_spec(part: Spec | None) -> Spec:
     return replace(_squared_spec(part), source="arXiv:1810.03292, appendix A.7")
 
 
-COMBINATORS["smooth"] = Combinator(_smooth, _smooth_spec)
-COMBINATORS["smooth_squared"] = Combinator(_smooth_squared, _squared_spec)
-COMBINATORS["vargrad"] = Combinator(_vargrad, _vargrad_spec)
+COMBINATORS["smooth"] = Combinator(_smooth, _smooth_spec, check_noise)
+COMBINATORS["smooth_squared"] = Combinator(_smooth_squared, _squared_spec, check_noise)
+COMBINATORS["vargrad"] = Combinator(_vargrad, _vargrad_spec, check_noise)

@@ -193,11 +193,6 @@ def uses_batch_statistics(out: Tensor) -> bool:
     return any(n._saved_input.shape[0] > 1 for n in norms)  # instance norm runs as one of batch size 1
 
 
-def has_fused_attention(out: Tensor) -> bool:
-    """Whether a fused attention kernel stands in the graph of `out`."""
-    return any("ScaledDotProduct" in _kind(node) for node in _nodes(out))
-
-
 def training_modules(model: torch.nn.Module) -> list[str]:
     """Paths of the submodules in training mode; for a ``torch.export`` program, the operations exported as training."""
     if _is_exported(model):

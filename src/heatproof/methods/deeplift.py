@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..engine.call import like_inputs
 from ..engine.passes import INPUT, Pass, check_inputs, forward, own
-from ..errors import InputError, ModelError
+from ..errors import ModelError
 from ..rules.deeplift import Reference
 from ..score import logit
 from ..types import Score, method
@@ -60,8 +60,6 @@ def deeplift(
     check_inputs(private, inputs)
     x = inputs.detach()
     start = like_inputs(baseline, x)
-    if not start.isfinite().all():
-        raise InputError("baseline has NaN or infinite values; give finite numbers in the model's units")
     reference = Reference()
     rules = reference.rules()
     before = forward(private, start, score, rules).out.detach()

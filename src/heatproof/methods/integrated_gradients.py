@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.call import like_inputs
+from ..engine.chunks import chunk_slices
 from ..engine.guard import fixed_batch
 from ..engine.passes import INPUT, check_inputs, forward, output, own, predict
 from ..errors import InputError
+from ..perturb import scores, wide
 from ..score import check_target, logit
 from ..types import Score, method
 
@@ -57,22 +59,40 @@ def integrated_gradients(
         >>> linear = torch.nn.Linear(2, 2).eval()
         >>> linear.weight.data = torch.tensor([[1.0, -2.0], [0.0, 3.0]])
         >>> integrated_gradients(linear, torch.tensor([[3.0, 1.0]]), torch.tensor([0]), baseline=1.0, steps=4)
-        tensor([[2., -0.]])
+        tensor([[2., 0.]])
     """
     points = path(rule, steps)
     if type(batch_size) is not int or batch_size < 1:
         raise InputError(f"batch_size={batch_size!r}; expected a whole number of 1 or more")
     private = own(model)
     check_inputs(private, inputs)
-    if target is None:
-        target = predict(private, inputs, score)
-    target = check_target(target, len(inputs), inputs.device, None)
     x = inputs.detach()
+    parts = list(chunk_slices(len(x), fixed_batch(private) or batch_size))
+    if target is None:
+        target = torch.cat([predict(private, x[rows], score) for rows in parts])
+    target = check_target(target, len(x), x.device, None)
     starts = _baselines(baseline, x)
     group = 1 if fixed_batch(private) else max(1, batch_size // len(x))
-    maps = [(x - start) * _mean_gradient(private, x, start, target, score, points, group) for start in starts]  # eq. 3
-    mean = torch.stack(maps).mean(0) if len(maps) > 1 else maps[0]
-    return (mean, _residual(private, x, starts, target, score, mean)) if return_residual else mean
+    maps = torch.cat(
+        [_mean_map(private, x[p], [s[p] for s in starts], target[..., p], score, points, group) for p in parts],
+        target.dim() - 1,
+    )
+    return (maps, _residual(private, x, starts, target, score, maps, parts)) if return_residual else maps
+
+
+def _mean_map(
+    private: nn.Module,
+    x: Tensor,
+    starts: list[Tensor],
+    target: Tensor,
+    score: Score,
+    points: tuple[list[float], list[float]],
+    group: int,
+) -> Tensor:
+    """Equation 3, averaged over the baselines; summed in float32 at least, since sums in bfloat16 stop growing."""
+    exact = x.to(wide(x.dtype))
+    maps = [(exact - s) * _mean_gradient(private, x, s, target, score, points, group) for s in starts]
+    return torch.stack(maps).mean(0).to(x.dtype)
 
 
 def _mean_gradient(
@@ -86,40 +106,47 @@ def _mean_gradient(
 ) -> Tensor:
     """The integral of equation 3: the gradient averaged over the path, `group` points in one pass."""
     alphas, weights = points
-    total = torch.zeros(())
+    total, way = torch.zeros(()), x.to(wide(x.dtype)) - start
     for first in range(0, len(alphas), group):
         part = alphas[first : first + group]
-        run = forward(private, torch.cat([start + a * (x - start) for a in part]), score)
+        run = forward(private, torch.cat([start + a * way for a in part]).to(x.dtype), score)
         rows = run.target(score, target.repeat(*[1] * (target.dim() - 1), len(part)))
         grads = run.gradients(score, rows, INPUT)[0]
         grads = grads.reshape(*target.shape[:-1], len(part), *x.shape)
         for w, g in zip(weights[first : first + group], grads.unbind(target.dim() - 1), strict=True):
-            total = w * g + total  # in the fixed order of the steps
+            total = w * g.to(way.dtype) + total  # in the fixed order of the steps
     return total
 
 
 def _residual(
-    private: nn.Module, x: Tensor, starts: list[Tensor], target: Tensor, score: Score, maps: Tensor
+    private: nn.Module,
+    x: Tensor,
+    starts: list[Tensor],
+    target: Tensor,
+    score: Score,
+    maps: Tensor,
+    parts: list[slice],
 ) -> Tensor:
     """score(input) - mean score(baseline) - sum of the map, in the shape of the target."""
-    rows = target.reshape(-1, target.shape[-1])
-    with torch.no_grad():
-        outs = [output(private, point, score) for point in (x, *starts)]
-        end, *begins = [torch.stack([score(out, t) for t in rows]) for out in outs]
-    sums = maps.flatten(target.dim()).sum(-1)
-    return (end - torch.stack(begins).mean(0)).reshape(target.shape) - sums
+    end, *begins = [
+        torch.cat([scores(output(private, point[p], score), score, target[..., p]) for p in parts], -1)
+        for point in (x, *starts)
+    ]
+    sums = maps.to(end.dtype).flatten(target.dim()).sum(-1)
+    return (end - torch.stack(begins).mean(0) - sums).to(maps.dtype)
 
 
 def path(rule: str, steps: int) -> tuple[list[float], list[float]]:
     """Positions on the path from 0 to 1 and their weights."""
-    if type(steps) is not int or steps < 1 or (steps < 2 and rule in ("trapezoid", "pair")):
-        raise InputError(f"steps={steps}: rule={rule!r} needs at least {2 if rule in ('trapezoid', 'pair') else 1}")
+    least = 2 if rule in ("trapezoid", "pair") else 1
+    if type(steps) is not int or steps < least:
+        raise InputError(f"steps={steps!r}; expected a whole number of {least} or more for rule={rule!r}")
     even = [1 / steps] * steps
     if rule == "midpoint":
         return [(i + 0.5) / steps for i in range(steps)], even
     if rule == "right":
         return [(i + 1) / steps for i in range(steps)], even
-    ends = [i / (steps - 1) for i in range(steps)] if steps > 1 else []
+    ends = [i / max(1, steps - 1) for i in range(steps)]
     if rule == "pair":
         return ends, even
     if rule == "trapezoid":

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ..engine.call import check_image
+from ..engine.call import check_image, like_inputs
 from ..engine.chunks import chunk_slices, normal_like, sample_generators
 from ..engine.guard import fixed_batch
 from ..engine.passes import INPUT, forward, output, own
 from ..errors import InputError
-from ..perturb import blurred, circle, moved, replacement, scores, total_variation, wide
-from ..score import label_probability, probability
+from ..perturb import blurred, chosen, circle, moved, scores, total_variation, wide
+from ..score import check_target, label_probability, probability
 from ..types import Score, method
 from .integrated_gradients import ROWS
 
@@ -153,18 +153,26 @@ def meaningful_perturbation(
     draws = sample_generators(seed, index, len(inputs), "meaningful_perturbation")
     with torch.inference_mode(False), torch.no_grad():
         private, x = own(model), inputs.detach().clone()
-        target = forward(private, x, score).target(score, target).clone()
+        size = fixed_batch(private) or batch_size
+        target = _targets(private, x, target, score, size)
         replaced = _replaced(perturbation, x, fill, sigma, draws)
         shifts = torch.stack([torch.randint(-jitter, jitter + 1, (steps, 2), generator=g) for g in draws]).to(x.device)
         images, classes = torch.arange(len(x), device=x.device).expand(target.shape).flatten(), target.flatten()
         start = x.new_ones(1, 1, *(round(resolution * s / side) for s in (height, width)), dtype=wide(x.dtype))
         masks = []
-        for rows in chunk_slices(len(images), fixed_batch(private) or batch_size):
-            chosen = images[rows]
-            scene = Scene(private, score, x[chosen], replaced[chosen], classes[rows], shifts[chosen])
+        for rows in chunk_slices(len(images), size):
+            of = images[rows]
+            scene = Scene(private, score, x[of], replaced[of], classes[rows], shifts[of])
             masks.append(_learned(scene, _first(scene, start), Penalty(l1, tv, beta), learning_rate))
         deleted = 1 - _upsampled(torch.cat(masks), x)
         return deleted.reshape(*target.shape, 1, height, width).to(x.dtype)
+
+
+def _targets(model: nn.Module, x: Tensor, target: Any, score: Score, size: int) -> Tensor:
+    """The target checked, or the predicted class, from passes of at most `size` samples."""
+    given = None if target is None else check_target(target, len(x), x.device, None)
+    found = [chosen(output(model, x[rows], score), score, given, rows) for rows in chunk_slices(len(x), size)]
+    return torch.cat(found, -1)
 
 
 def _learned(scene: Scene, mask: Tensor, penalty: Penalty, rate: float) -> Tensor:
@@ -205,10 +213,15 @@ def _upsampled(mask: Tensor, image: Tensor) -> Tensor:
 
 def _replaced(perturbation: str, x: Tensor, fill: float | Tensor, sigma: float, draws: list[torch.Generator]) -> Tensor:
     """What a mask of zeros shows (section 4.2)."""
+    if perturbation == "constant":
+        return like_inputs(fill, x, "fill")
+    if not isinstance(fill, (int, float)) or fill != 0:
+        shown = f"of shape {tuple(fill.shape)}" if isinstance(fill, Tensor) else f"{fill!r}"
+        raise InputError(
+            f"fill={shown} is for perturbation='constant', not {perturbation!r}; leave it out, or choose that"
+        )
     if perturbation == "blur":
         return blurred(x, sigma)
-    if perturbation == "constant":
-        return replacement(fill, x)
     if perturbation == "noise":
         flat = x.to(wide(x.dtype)).flatten(2)
         mean, spread = flat.mean(2)[..., None, None], flat.std(2, correction=0)[..., None, None]

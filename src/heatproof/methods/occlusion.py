@@ -7,16 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..engine.call import check_image
+from ..engine.call import check_image, like_inputs
+from ..engine.chunks import chunk_slices
 from ..engine.guard import fixed_batch
-from ..engine.passes import forward, output, own
-from ..errors import InputError
-from ..perturb import replacement, scores
-from ..score import logit
+from ..engine.interpose import Call, Interpose
+from ..engine.passes import output, own
+from ..errors import InputError, ModelError
+from ..perturb import chosen, scores
+from ..score import check_target, logit
 from ..types import Score, method
 from .integrated_gradients import ROWS
 
 Size = int | tuple[int, int]
+Window = tuple[slice, slice]
 
 
 @method(source="arXiv:1311.2901, section 4", channels=False, linear_in_target=True, image=True)
@@ -50,6 +53,7 @@ def occlusion(
 
     Raises:
         InputError: a window larger than the image, a stride larger than the window, a fill of another shape.
+        ModelError: a batch norm without running statistics. The model needs no gradient.
 
     Example:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False)).eval()
@@ -59,33 +63,69 @@ def occlusion(
                   [3., 4.]]]])
     """
     check_image(inputs, "occlusion")
-    windows, rows = _windows(inputs, window, stride), _rows(batch_size)
+    windows = _windows(inputs, window, stride)
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size={batch_size!r}; expected a whole number of 1 or more")
     private, x = own(model), inputs.detach()
-    hidden = replacement(fill, x)
-    run = forward(private, x, score)
-    target = run.target(score, target)
-    clean, per_pass = scores(run.out, score, target), 1 if fixed_batch(private) else max(1, rows // len(x))
-    del run  # with the graph of the clean pass
-    total = clean.new_zeros(*clean.shape, *x.shape[2:])
+    hidden = like_inputs(fill, x, "fill")
+    target = None if target is None else check_target(target, len(x), x.device, None)
+    per_pass = 1 if fixed_batch(private) else max(1, batch_size // len(x))
+    maps = []
+    with Interpose([], [_NoBatchStatistics()]):
+        for rows in chunk_slices(len(x), fixed_batch(private) or batch_size):
+            out = output(private, x[rows], score)
+            part = chosen(out, score, target, rows)
+            drops = _drops(private, x[rows], hidden[rows], part, score, scores(out, score, part), windows, per_pass)
+            maps.append(drops)
+    return torch.cat(maps, -4).to(x.dtype)
+
+
+def _drops(
+    private: nn.Module,
+    x: Tensor,
+    hidden: Tensor,
+    target: Tensor,
+    score: Score,
+    clean: Tensor,
+    windows: list[Window],
+    per_pass: int,
+) -> Tensor:
+    """Mean drop from the clean scores in every pixel, `per_pass` windows in one pass. ``(B, 1, H, W)``."""
+    total = clean.new_zeros(*clean.shape, 1, *x.shape[2:])
     count = total.new_zeros(x.shape[2:])
     for first in range(0, len(windows), per_pass):
         part = windows[first : first + per_pass]
         out = output(private, torch.cat([_hide(x, hidden, place) for place in part]), score)
         left = scores(out, score, target.repeat(*[1] * (target.dim() - 1), len(part)))
         for (down, across), after in zip(part, torch.split(left, len(x), -1), strict=True):
-            total[..., down, across] += (clean - after)[..., None, None]
+            total[..., down, across] += (clean - after)[..., None, None, None]
             count[down, across] += 1
-    return (total / count).unsqueeze(-3).to(x.dtype)
+    return total / count
 
 
-def _hide(x: Tensor, hidden: Tensor, place: tuple[slice, slice]) -> Tensor:
+class _NoBatchStatistics:
+    """Observer that refuses a batch norm which would normalise windows by each other, also where nothing has a gradient."""
+
+    def before(self, call: Call) -> None:
+        trains = any(given is True for given in (*call.args[3:6], call.kwargs.get("training")))
+        if trains and "batch_norm" in call.op and len(next(call.tensors())) > 1:  # instance norm runs as one of batch 1
+            raise ModelError(
+                "a batch norm without running statistics normalises each window by the others in its batch; train it "
+                "with track_running_stats=True"
+            )
+
+    def after(self, call: Call, out: Any) -> None:
+        del call, out
+
+
+def _hide(x: Tensor, hidden: Tensor, place: Window) -> Tensor:
     down, across = place
     x = x.clone()
     x[..., down, across] = hidden[..., down, across]
     return x
 
 
-def _windows(x: Tensor, window: Size | None, stride: Size | None) -> list[tuple[slice, slice]]:
+def _windows(x: Tensor, window: Size | None, stride: Size | None) -> list[Window]:
     """Every window as (rows, columns), row by row."""
     height, width = x.shape[2:]
     h, w = _pair(max(1, min(height, width) // 8) if window is None else window, "window")
@@ -108,9 +148,3 @@ def _pair(size: Any, name: str) -> tuple[int, int]:
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise InputError(f"{name}={size!r}; expected a whole number of pixels of 1 or more, or (height, width)")
     return pair[0], pair[1]
-
-
-def _rows(batch_size: int) -> int:
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size={batch_size!r}; expected a whole number of 1 or more")
-    return batch_size

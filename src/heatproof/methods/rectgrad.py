@@ -148,8 +148,8 @@ def _run(model: nn.Module, inputs: Tensor, score: Score, rules: RectGrad) -> tup
     run = forward(private, inputs, score, rules.rules(len(inputs)))
     if not batch_comes_first(private, inputs, rules.ambiguous(len(inputs))):
         raise NotApplicable(
-            f"rectgrad takes a threshold for each of {len(inputs)} samples, and a ReLU of this model does not hold the samples "
-            "first; explain them one at a time"
+            f"rectgrad takes a threshold for each of {len(inputs)} samples, and a ReLU of this model does not hold the "
+            "samples first; explain them one at a time"
         )
     return run, rules.settle(run.out)
 

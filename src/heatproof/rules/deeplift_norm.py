@@ -62,7 +62,7 @@ def _root(eps: float) -> Function:
 
 
 def _layer_norm(call: Call, operands: tuple[Tensor, ...], held: tuple[Tensor, ...], value: Tensor) -> Surrogate:
-    centred = call.op == "layer_norm"
+    centred = call.op != "rms_norm"
     given = arguments(call, "input", "normalized_shape", "weight", *(["bias"] if centred else []), "eps")
     eps = given.get("eps", 1e-5 if centred else None)
     inverse = _root(torch.finfo(value.dtype).eps if eps is None else eps)
@@ -72,7 +72,7 @@ def _layer_norm(call: Call, operands: tuple[Tensor, ...], held: tuple[Tensor, ..
 
 
 def _group_norm(call: Call, operands: tuple[Tensor, ...], held: tuple[Tensor, ...], value: Tensor) -> Surrogate:
-    given = arguments(call, "input", "num_groups", "weight", "bias", "eps")
+    given = arguments(call, *(_NATIVE_GROUP_NORM if "native" in call.op else _GROUP_NORM))
     return _grouped(operands[0], held[0], given["num_groups"], given.get("weight"), given.get("eps", 1e-5)), None
 
 
@@ -80,6 +80,16 @@ def _instance_norm(call: Call, operands: tuple[Tensor, ...], held: tuple[Tensor,
     given = _instance(call)
     groups = value.shape[1]
     return _grouped(operands[0], held[0], groups, given.get("weight"), given.get("eps", 1e-5)), None
+
+
+def _own_batch_norm(call: Call, operands: tuple[Tensor, ...], held: tuple[Tensor, ...], value: Tensor) -> Surrogate:
+    given = arguments(call, *_BATCH_NORM)
+    return _grouped(operands[0], held[0], value.shape[1], given.get("weight"), given["eps"]), None
+
+
+def _is_instance_norm(call: Call, operands: tuple[Tensor, ...]) -> bool:
+    """What instance norm decomposes into: a batch of one, normalised by itself."""
+    return len(operands) == 1 and len(operands[0]) == 1 and arguments(call, *_BATCH_NORM).get("training") is True
 
 
 def _grouped(x: Tensor, x0: Tensor, groups: int, weight: Tensor | None, eps: float) -> Tensor:
@@ -100,6 +110,12 @@ def _instance(call: Call) -> dict[str, Any]:
     else:
         names = ("input", "weight", "bias", "running_mean", "running_var", "use_input_stats", "momentum", "eps")
     return arguments(call, *names)
+
+
+_GROUP_NORM = ("input", "num_groups", "weight", "bias", "eps")
+_NATIVE_GROUP_NORM = ("input", "weight", "bias", "N", "C", "HxW", "num_groups", "eps")
+_BATCH_NORM = ("input", "weight", "bias", "training", "momentum", "eps")
+"""Of ``aten._native_batch_norm_legit.no_stats``."""
 
 
 def _normalize(call: Call, operands: tuple[Tensor, ...], held: tuple[Tensor, ...], value: Tensor) -> Surrogate:
@@ -130,9 +146,9 @@ def _alone(call: Call, operands: tuple[Tensor, ...]) -> bool:
 NORM_RULES = {
     **dict.fromkeys(("softmax", "log_softmax"), Rule(_alone, _softmax)),
     "logsumexp": Rule(_alone, _logsumexp),
-    "layer_norm": Rule(_alone, _layer_norm),
-    "rms_norm": Rule(_alone, _layer_norm),
-    "group_norm": Rule(_alone, _group_norm),
+    **dict.fromkeys(("layer_norm", "native_layer_norm", "rms_norm"), Rule(_alone, _layer_norm)),
+    **dict.fromkeys(("group_norm", "native_group_norm"), Rule(_alone, _group_norm)),
+    "native_batch_norm_legit": Rule(_is_instance_norm, _own_batch_norm),
     "instance_norm": Rule(_alone, _instance_norm),
     "normalize": Rule(_is_euclidean, _normalize),
     "glu": Rule(_alone, _glu),
