@@ -11,8 +11,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import heatproof as hp
+from heatproof.engine.passes import counted_rows, shared_passes
+from heatproof.named import method_from_text
 from nets import Net, fresh_input, targets
 from reference import lrp as reference
 
@@ -103,8 +106,16 @@ def zennit_map(net: nn.Module, x: Tensor, target: Tensor, rule: str) -> Tensor:
     return torch.cat(maps)
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "gamma": {"gamma": 0.4},
+    "composite": {"gamma": 0.4},
+    "alphabeta": {"alpha": 3.0, "beta": 2.0},
+    "epsilon_alphabeta": {"alpha": 3.0, "beta": 2.0},
+}
+
+
 def ours(net: nn.Module, x: Tensor, target: Tensor, rule: str, **options: Any) -> Any:
-    return hp.lrp(net, x, target, rule=rule, epsilon=EPS, gamma=0.4, alpha=3.0, beta=2.0, **options)
+    return hp.lrp(net, x, target, rule=rule, epsilon=EPS, **OPTIONS.get(rule, {}), **options)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -227,7 +238,7 @@ ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
     "softplus": F.softplus,
     "hardswish": F.hardswish,
-    "relu6": lambda x: F.relu6(x * 9),
+    "relu6": lambda x: F.relu6(x.relu() * 9),
     "elu": F.elu,
     "logsigmoid": F.logsigmoid,
     "prelu": lambda x: F.prelu(x, torch.tensor([0.1, 0.2, 0.3, -0.4], dtype=x.dtype)),
@@ -320,7 +331,7 @@ REFUSED = {
     "reciprocal": lambda x: 1 / x,
     "local_response_norm": lambda x: F.local_response_norm(x, 2),
     "mul": lambda x: x * (x > 0),
-    "glu": lambda x: torch.cat([F.glu(x, 1)] * 2, 1),
+    "maximum": lambda x: torch.maximum(x, x.mean(1, keepdim=True)),
 }
 
 
@@ -343,9 +354,17 @@ def test_a_constant_over_the_input_is_no_linear_operation() -> None:
         {"epsilon": 0.0},
         {"epsilon": float("nan")},
         {"gamma": -1.0},
-        {"alpha": 2.0, "beta": 2.0},
-        {"alpha": 0.5, "beta": -0.5},
+        {"rule": "alphabeta", "alpha": 2.0, "beta": 2.0},
+        {"rule": "alphabeta", "alpha": 0.5, "beta": -0.5},
         {"low": 0.0},
+        {"gamma": 5.0},
+        {"rule": "zplus", "alpha": 3.0, "beta": 2.0},
+        {"rule": "gamma", "beta": 0.5, "alpha": 1.5},
+        {"rule": "zplus", "high": torch.ones(2, 1, 1)},
+        {"rule": ["epsilon"]},
+        {"epsilon": "a"},
+        {"rule": "alphabeta", "alpha": None},
+        {"rule": "composite", "high": "a"},
         {"rule": "composite", "low": 0.0},
         {"rule": "composite", "high": torch.ones(3, 1, 1)},
     ],
@@ -388,29 +407,299 @@ class First(nn.Module):
         return self.net(self.before(x))
 
 
-def test_batch_norm_counts_as_part_of_its_layer_only_when_directly_behind_it() -> None:
-    """The same as weights folded by hand; and not when the layer's output was written to in between."""
+def linear_net() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 5))
 
-    class Normed(nn.Module):
-        def __init__(self, between: Callable[[Tensor], Tensor]) -> None:
-            super().__init__()
-            self.net, self.between = seeded(normalised), between
 
-        def forward(self, x: Tensor) -> Tensor:
-            y = self.net[0](x)
-            z = self.between(y)
-            return self.net[2:](self.net[1](z if z.shape == y.shape else y))
+class Behind(nn.Module):
+    """A net with something done to the output of its first layer, before the batch norm."""
 
+    def __init__(self, net: nn.Module, between: Callable[[Tensor], Tensor], first: int = 0) -> None:
+        super().__init__()
+        self.net, self.between, self.first = net, between, first
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net[self.first + 1 :](self.between(self.net[: self.first + 1](x)))
+
+
+def by_hand(norm: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
+    scale = (norm.weight / (norm.running_var + norm.eps).sqrt())[:, None, None].detach()
+    shift = norm.bias[:, None, None].detach() - scale * norm.running_mean[:, None, None]
+    return lambda y: scale * y + shift
+
+
+NO_CHANGE: dict[str, Callable[[Tensor], Tensor]] = {
+    "nothing": lambda y: y,
+    "clone": torch.clone,
+    "slice": lambda y: y[:],
+    "channels last": lambda y: y.contiguous(memory_format=torch.channels_last),
+    "view": lambda y: y.view(y.shape),
+    "there and back": lambda y: y.flatten(2).transpose(1, 2).mT.unflatten(2, y.shape[2:]),
+    "to and from float": lambda y: (y * 2).to(torch.float64) / 2,
+    "split": lambda y: y.split(len(y))[0],
+    "shape in place": lambda y: y.unsqueeze_(-1).squeeze_(-1),
+    "into a buffer": lambda y: torch.empty(y.shape, dtype=y.dtype).copy_(y),
+    "in-place scale": lambda y: y.mul_(-2.0).div_(-2.0),
+    "shift and back": lambda y: (3.0 - (y + 1.0)).neg() + 2.0,
+    "written by hand": by_hand(seeded(normalised)[1]),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_batch_norm_counts_as_part_of_its_layer(rule: str) -> None:
+    """The same as weights folded by hand, whatever copies, views and scales stand in between."""
     x = fresh_input()
     folded = copy.deepcopy(seeded(normalised))
     folded[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(folded[0], folded[1])
     folded[1] = nn.Identity()
-    for rule in RULES:
-        direct = ours(Normed(lambda y: y).eval(), x, targets(), rule)
-        torch.testing.assert_close(direct, ours(folded.eval(), x, targets(), rule), rtol=1e-9, atol=1e-12)
-    apart = ours(Normed(lambda y: y.relu()).eval(), x, targets(), "zplus")
-    for between in (lambda y: y.relu_(), lambda y: y.view(-1).relu_()):
-        torch.testing.assert_close(ours(Normed(between).eval(), x, targets(), "zplus"), apart, rtol=1e-10, atol=1e-13)
+    want = ours(folded.eval(), x, targets(), rule)
+    for name, between in NO_CHANGE.items():
+        net = seeded(normalised)
+        if name == "written by hand":
+            net[1] = nn.Identity()
+        found = ours(Behind(net, between), x, targets(), rule)
+        torch.testing.assert_close(found, want, rtol=1e-9, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}")
+
+
+class Deep(nn.Module):
+    """A batch norm of a linear layer's output, as a sequence of length 1."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net[3:](self.net[2](self.net[:2](x).unsqueeze(-1)).squeeze(-1))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_batch_norm_behind_a_linear_layer_and_an_extra_dimension(rule: str) -> None:
+    x, net = fresh_input()[:, :, :6, :6], seeded(linear_net)
+    net[2].weight.data[::2] *= -1
+    found = ours(Deep(net), x, targets(), rule)
+    torch.testing.assert_close(found, ours(net, x, targets(), rule), rtol=1e-9, atol=1e-12)
+
+
+def test_an_activation_before_the_batch_norm_keeps_it_apart() -> None:
+    """Also where it writes to the layer's output, or to a view of that."""
+    x = fresh_input()
+
+    def through_a_view(y: Tensor) -> Tensor:
+        y.view(-1).relu_()
+        return y
+
+    apart = ours(Behind(seeded(normalised), torch.relu), x, targets(), "zplus")
+    for between in (torch.relu_, through_a_view):
+        found = ours(Behind(seeded(normalised), between), x, targets(), "zplus")
+        torch.testing.assert_close(found, apart, rtol=1e-10, atol=1e-13)
+
+
+def test_overwritten_original_of_a_copy_is_refused() -> None:
+    def copied(y: Tensor) -> Tensor:
+        z = y.clone()
+        y.relu_()
+        return z
+
+    x = fresh_input()
+    with pytest.raises(hp.EscapedOp, match="in place"):
+        ours(Behind(seeded(normalised), copied), x, targets(), "zplus")
+    assert ours(Behind(seeded(normalised), copied), x, targets(), "epsilon").isfinite().all()
+
+
+class Spelled(nn.Module):
+    """Two linear layers, the first in some spelling: ``(x, W, b)`` to ``x W^T + b``."""
+
+    def __init__(self, spelling: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.spelling = spelling
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            self.first, self.last = nn.Linear(6, 4), nn.Linear(4, 5)
+        self.double().eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.spelling(x, self.first.weight, self.first.bias).relu())
+
+
+def one_by_one(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return torch.stack([w.mv(row) + b for row in x])
+
+
+def in_place_product(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    y = x[:, None].repeat(1, 4, 1)
+    y *= w
+    return y.sum(dim=-1) + b
+
+
+def whole_convolution(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return F.conv2d(x[:, :, None, None], w[:, :, None, None], b)[..., 0, 0]
+
+
+LINEAR: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "einsum": lambda x, w, b: torch.einsum("bi,oi->bo", x, w) + b,
+    "einsum, implicit, transposed": lambda x, w, b: torch.einsum("zj, ij", x, w).T + b,
+    "tensordot": lambda x, w, b: torch.tensordot(x, w, dims=([1], [1])) + b,
+    "inner": lambda x, w, b: torch.inner(x, w) + b,
+    "baddbmm": lambda x, w, b: torch.baddbmm(b[None, None], x[None], w.T[None])[0],
+    "addbmm": lambda x, w, b: torch.addbmm(b / 2, x[None], w.T[None], beta=2),
+    "addmm": lambda x, w, b: torch.addmm(b, x, w.T),
+    "addmm, constant first": lambda x, w, b: torch.addmm(b[:, None], w, x.T).T,
+    "addmv": lambda x, w, b: torch.stack([torch.addmv(b, w, row) for row in x]),
+    "vecdot": lambda x, w, b: torch.linalg.vecdot(x[:, None], w) + b,
+    "dot": lambda x, w, b: torch.stack([torch.stack([row.dot(v) + c for v, c in zip(w, b, strict=True)]) for row in x]),
+    "product and sum": lambda x, w, b: (x[:, None] * w).sum(-1) + b,
+    "product and mean": lambda x, w, b: (w * x[:, None]).mean(-1) * 6 + b,
+    "product in place": in_place_product,
+    "outer einsum and sum": lambda x, w, b: torch.einsum("bi,oi->boi", x, w).sum(2) + b,
+    "quotient and sum": lambda x, w, b: (x[:, None] / (1 / w)).flatten(1).unflatten(1, w.shape).sum(-1) + b,
+    "product with the transposed": lambda x, w, b: x @ w.T + b,
+    "bmm": lambda x, w, b: torch.bmm(x[None], w.T[None])[0] + b,
+    "mv": one_by_one,
+    "constant first": lambda x, w, b: (w.mm(x.T) + b[:, None]).T,
+    "convolution": lambda x, w, b: (F.conv2d(x[:, :, None, None], w[:, :, None, None]) + b[:, None, None])[..., 0, 0],
+    "addcmul": lambda x, w, b: torch.addcmul(b, F.linear(x, -w), -torch.ones_like(b)),
+    "subtracted": lambda x, w, b: b - F.linear(x, -w),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [(n, r) for n in LINEAR for r in RULES if (n, r) != ("convolution", "composite")]
+)
+def test_linear_layer_in_any_spelling(name: str, rule: str) -> None:
+    x = fresh_input().flatten(1)[:, :6]
+    want = ours(Spelled(whole_convolution if name == "convolution" else F.linear), x, targets(), rule)
+    torch.testing.assert_close(ours(Spelled(LINEAR[name]), x, targets(), rule), want, rtol=1e-9, atol=1e-12)
+
+
+UNREADABLE: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "multi_dot": lambda x, w, b: torch.linalg.multi_dot([x, w.T, torch.eye(4, dtype=x.dtype)]),
+    "bilinear": lambda x, w, b: F.bilinear(x, torch.ones(len(x), 1, dtype=x.dtype), w[..., None]),
+    "einsum": lambda x, w, b: torch.einsum("bi,oi,o->bo", x, w, b),
+    "addmm": lambda x, w, b: torch.addmm(x[:, :4], x, w.T),
+}
+
+
+@pytest.mark.parametrize(("name", "spelling"), UNREADABLE.items())
+def test_weights_that_no_layer_rule_meets(name: str, spelling: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    x = fresh_input().flatten(1)[:, :6]
+    for rule in RULES[1:]:
+        with pytest.raises(hp.EscapedOp, match=name):
+            ours(Spelled(spelling), x, targets(), rule)
+    maps, residual = hp.lrp(Spelled(spelling), x, targets(), return_residual=True)
+    assert maps.any()
+    assert residual.isfinite().all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_elementwise_scale_passes_relevance_on(rule: str) -> None:
+    """A layer scale on what is no layer, and a mean of what has one scale."""
+    scale = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
+
+    class Scaled(nn.Module):
+        def __init__(self, by: Tensor) -> None:
+            super().__init__()
+            self.by, self.conv, self.head = by, nn.Conv2d(2, 4, 3), nn.Linear(4, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x).relu()
+            y = torch.einsum("bchw,c->bchw", y, self.by) if rule == "zplus" else y * self.by[:, None, None]
+            return self.head(y.mean((2, 3)) / self.by)
+
+    nets = [seeded(lambda by=by: Scaled(by)) for by in (scale, torch.ones_like(scale))]
+    first, second = (hp.lrp(net, fresh_input(), targets(), rule=rule, epsilon=1e-13) for net in nets)
+    torch.testing.assert_close(first, second, rtol=1e-8, atol=1e-11)
+
+
+def test_composite_with_normalisation_inside() -> None:
+    """Inside or before the model, with the bounds in the units that the first convolution reads: the same map."""
+    net, x = seeded(normalised), fresh_input().sigmoid()
+    mean, std = torch.tensor([0.4, 0.6])[:, None, None].double(), torch.tensor([0.25, 0.2])[:, None, None].double()
+    for bounds in ({}, {"low": -4.0, "high": 4.0}, {"low": -mean / std, "high": (1 - mean) / std}):
+        inside = ours(First(lambda t: (t - mean) / std, net), x, targets(), "composite", return_residual=True, **bounds)
+        outside = ours(net, (x - mean) / std, targets(), "composite", return_residual=True, **bounds)
+        for found, want in zip(inside, outside, strict=True):
+            torch.testing.assert_close(found, want, rtol=1e-9, atol=1e-12)
+
+
+def test_composite_keeps_what_goes_around_the_first_convolution() -> None:
+    class Skip(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(2, 2, 3, padding=1, bias=False), nn.Linear(2, 5, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head((self.conv(x) + x).mean((2, 3)))
+
+    _, residual = hp.lrp(seeded(Skip), fresh_input(), targets(), rule="composite", epsilon=1e-12, return_residual=True)
+    torch.testing.assert_close(residual, torch.zeros_like(residual), rtol=0, atol=1e-8)
+
+
+def test_bounds_without_a_first_convolution() -> None:
+    with pytest.raises(hp.InputError, match="convolution"):
+        hp.lrp(seeded(linear_net), fresh_input()[:, :, :6, :6], targets(), rule="composite", low=-9.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"rule": "composite"}, {"rule": "composite", "low": -9.0, "high": 9.0}])
+def test_one_forward_for_all_classes(options: dict[str, Any]) -> None:
+    net, x = seeded(normalised), fresh_input()
+    text = "lrp" + f"({', '.join(f'{key}={value!r}' for key, value in options.items())})" * bool(options)
+    with counted_rows() as rows:
+        found = hp.compete(method_from_text(text), chunk=2)(net, x, targets())
+    assert rows == [2 * len(x)]
+    unshared = hp.compete(lambda *args: hp.lrp(*args, **options))(net, x, targets())
+    torch.testing.assert_close(found, unshared, rtol=1e-12, atol=1e-14)
+
+
+def test_calls_with_other_options_share_no_pass() -> None:
+    net, x = seeded(normalised), fresh_input()
+    low = torch.tensor([-9.0, -8.0])[:, None, None]
+    choices = ({"low": -9.0}, {"low": -8.0}, {"low": low}, {"low": low + 1}, {"gamma": 1.0})
+    want = [hp.lrp(net, x, targets(), rule="composite", **options) for options in choices]
+    with shared_passes((), x, unplanned=True):
+        found = [hp.lrp(net, x, targets(), rule="composite", **options) for options in choices]
+    assert all(torch.equal(a, b) for a, b in zip(found, want, strict=True))
+
+
+class Convolutions(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward = self.backward = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.forward += func is torch.ops.aten.convolution.default
+        self.backward += func is torch.ops.aten.convolution_backward.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("rule", "signed", "positive"), [("zplus", 3, 2), ("gamma", 5, 3), ("alphabeta", 5, 3)])
+def test_no_needless_convolutions(rule: str, signed: int, positive: int) -> None:
+    """The output, and the positive contributions of the positive and the negative inputs; the negative ones if read."""
+    net = nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.Flatten(), nn.Linear(108, 5)).double().eval()
+    for x, forward in ((fresh_input(), signed), (fresh_input().abs(), positive)):
+        with Convolutions() as count:
+            hp.lrp(net, x, targets(), rule=rule)
+        assert count.forward == forward
+        assert count.backward <= forward - 1
+
+
+DECOMPOSED: dict[str, Callable[[Tensor], Tensor]] = {
+    "glu": lambda x: F.glu(x, 1).repeat(1, 2, 1, 1),
+    "maximum": lambda x: torch.maximum(x, torch.zeros((), dtype=x.dtype)) + torch.maximum(x.new_zeros(x.shape), x),
+    "instance norm": lambda x: F.instance_norm(x, weight=torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=x.dtype)),
+}
+
+
+@pytest.mark.parametrize("function", DECOMPOSED.values(), ids=DECOMPOSED)
+def test_decomposed_programs_equal_the_eager_model(function: Callable[[Tensor], Tensor]) -> None:
+    net, x = Wrap(function), fresh_input()
+    program = torch.export.export(net, (x,)).run_decompositions().module()
+    for rule in ("epsilon", "zplus"):
+        want = hp.lrp(net, x, targets(), rule=rule)
+        torch.testing.assert_close(hp.lrp(program, x, targets(), rule=rule), want, rtol=1e-9, atol=1e-12)
+    relu = hp.lrp(Wrap(lambda t: torch.relu(t) + torch.relu(t)), x, targets())
+    assert torch.allclose(hp.lrp(net, x, targets()), relu) == (function is DECOMPOSED["maximum"])
 
 
 def test_k_targets_under_composite() -> None:

@@ -41,7 +41,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize(("name", "size"), NETWORKS.items())
-@pytest.mark.parametrize("rule", ["epsilon", "composite"])
+@pytest.mark.parametrize("rule", ["epsilon", "zplus", "composite"])
 def test_runs_and_is_finite(name: str, size: int, rule: str) -> None:
     maps, residual = hp.lrp(network(name), photos(size), rule=rule, return_residual=True)
     assert maps.isfinite().all()

@@ -8,7 +8,7 @@ with one of them is how ``x * (x > 0)`` would pass for a linear operation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -39,8 +39,10 @@ LINEAR = frozenset(
 BILINEAR = {  # linear while only one of these parents depends on the input
     **dict.fromkeys("Mul Div Mm Bmm Mv Dot Linear MkldnnLinear Convolution ConvolutionOverrideable".split(), (0, 1)),
     **dict.fromkeys("MkldnnConvolution CudnnConvolution GridSampler2D".split(), (0, 1)),
+    "Trilinear": (0, 1, 2),
     **dict.fromkeys("Addmm Addmv Baddbmm Addbmm Addcmul Addcdiv".split(), (1, 2)),
 }
+_WEIGHTS = BILINEAR.keys() - set("Mul Div Addcmul Addcdiv GridSampler2D".split())  # those that add up
 DIVISOR = {"Div": 1, "Addcdiv": 2}  # never linear in this parent
 BATCH_NORM = frozenset(
     "NativeBatchNorm CudnnBatchNorm MiopenBatchNorm BatchNormWithUpdate NativeBatchNormLegit "
@@ -134,9 +136,16 @@ def check_graph(out: Tensor, allowed: tuple[type, ...], taint: Taint, rules: str
             raise EscapedOp(_escaped(node, taint, rules))
 
 
-def _nodes(out: Tensor) -> Iterator[Any]:
-    """Every node of the graph of `out` once, from the output on."""
-    seen, stack = set(), [out.grad_fn]
+def multiplies(out: Any, operands: tuple[Tensor, ...]) -> bool:
+    """Whether a matrix product or convolution stands between a call's operands and its results."""
+    results = [t for t in tensors_in(out) if all(t is not x for x in operands)]
+    before = {x.grad_fn for x in operands}
+    return any(_kind(node) in _WEIGHTS for t in results for node in _nodes(t, before))
+
+
+def _nodes(out: Tensor, before: Iterable[Any] = ()) -> Iterator[Any]:
+    """Every node of the graph of `out` once, from the output on; `before` and what lies behind left out."""
+    seen, stack = set(before), [out.grad_fn]
     while stack:
         node = stack.pop()
         if node is not None and node not in seen:
@@ -191,6 +200,11 @@ def uses_batch_statistics(out: Tensor) -> bool:
     """Whether a batch norm in the graph of `out` normalises with the statistics of the batch."""
     norms = (n for n in _nodes(out) if _kind(n) in BATCH_NORM and getattr(n, "_saved_training", False))
     return any(n._saved_input.shape[0] > 1 for n in norms)  # instance norm runs as one of batch size 1
+
+
+def has_fused_attention(out: Tensor) -> bool:
+    """Whether a fused attention kernel stands in the graph of `out`."""
+    return any("ScaledDotProduct" in _kind(node) for node in _nodes(out))
 
 
 def training_modules(model: torch.nn.Module) -> list[str]:

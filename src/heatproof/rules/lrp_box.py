@@ -1,4 +1,4 @@
-"""The bounds of the box rule: two images that share the relevance of the first convolution with the input."""
+"""The box rule shares the relevance of the first convolution between what it reads and two images, the bounds of that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..errors import InputError, NotApplicable
 
 @dataclass
 class Box:
-    """Lowest and highest pixel values, None for each image's own; `places` are the leaves where gradients are read."""
+    """Lowest and highest pixel values, None for each image's own; `places` are the leaves where gradients are read: each
+    pixel's relevance is its value there times the gradient, whatever scale and shift lie between it and the image."""
 
     low: float | Tensor | None
     high: float | Tensor | None
@@ -27,8 +28,14 @@ class Box:
         """The first tensor that an operation of the model takes is the image."""
         self.image = self.image or (get_gradient_edge(x), x.shape)
 
-    def bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Both bounds of what the first convolution reads, in its shape, as leaves."""
+    @property
+    def key(self) -> Any:
+        """What the map depends on; None for tensors, which do not compare as a whole."""
+        given = (self.low, self.high)
+        return None if any(isinstance(bound, Tensor) for bound in given) else given
+
+    def leaves(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the first convolution reads and both bounds of it, in its shape, as leaves."""
         if not self._pixel_by_pixel(x):
             raise NotApplicable(
                 "rule='composite' bounds each pixel, and the first convolution does not read the image pixel by pixel (the "
@@ -41,7 +48,8 @@ class Box:
                 f"what the first convolution reads, from {float(least):.4g} to {float(most):.4g}, leaves the bounds low "
                 "and high; give the range of the pixels as the model gets them, or None for each image's own"
             )
-        return low, high
+        pixels = self._leaf("pixels", x.detach(), x, 0)
+        return pixels + 0 * x, low, high  # the input stays in the graph, and gets nothing by this way
 
     def _pixel_by_pixel(self, x: Tensor) -> bool:
         """Whether the Jacobian from the image is diagonal: then J v = (J 1) v for any v."""

@@ -1,28 +1,25 @@
 """LRP rules of convolutions and linear layers: how the relevance of an output is shared among what was added up in it.
 
 With P and N the sums of the positive and of the negative contributions x_i w_ij to an output y = P + N + b, every rule is
-a derivative ``a P + c N`` with constants a and c: R_i = x_i dy/dx_i. A batch norm behind the layer scales P, N and b.
+a derivative ``a P + c N`` with constants a and c: R_i = x_i dy/dx_i. A scale behind the layer scales P, N and b.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from ..engine.interpose import Call
-from ..engine.ops import CONVOLUTION
-from .lrp_replay import Found, over
-from .redirect import arguments
-
-Product = Callable[[Tensor, Tensor], Tensor]
+from ..errors import EscapedOp
+from .lrp_replay import Found, Product, over
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A call that is a weighted sum: its input, weight and bias, and the same call without bias on any input, weight."""
+    """A weighted sum: its input, weight and bias, and the same call without bias on any input, weight."""
 
     x: Tensor
     weight: Tensor
@@ -32,124 +29,102 @@ class Layer:
 
 @dataclass(frozen=True)
 class Shares:
-    """What adds up to the output `whole` of a layer: `positive` + `negative` + `bias`. Only the bias has no graph."""
+    """What adds up to the output `whole` of a layer: `positive` + `negative` + `bias`, each part made when it is first
+    read. Only the bias has no graph."""
 
     whole: Tensor
-    positive: Tensor
-    negative: Tensor
     bias: Tensor
+    up: Callable[[], Tensor]
+    down: Callable[[], Tensor]
+
+    @property
+    def y(self) -> Tensor:
+        return self.whole.detach()
+
+    @cached_property
+    def positive(self) -> Tensor:
+        return self.up()
+
+    @cached_property
+    def negative(self) -> Tensor:
+        return self.down()
+
+    def viewed(self, view: Callable[[Tensor], Tensor]) -> Shares:
+        bias = torch.zeros_like(self.y) + self.bias
+        return Shares(view(self.whole), view(bias), lambda: view(self.positive), lambda: view(self.negative))
+
+    def scaled(self, whole: Tensor, scale: Tensor, shift: Tensor) -> Shares:
+        """The layer and what scales and shifts its output, as if folded into its weights: a negative scale makes positive
+        contributions negative."""
+        bias = scale * self.bias + shift
+        if not (scale < 0).any():
+            return Shares(whole, bias, lambda: scale * self.positive, lambda: scale * self.negative)
+        up, down = scale.clamp(min=0), scale.clamp(max=0)
+        return Shares(
+            whole,
+            bias,
+            lambda: up * self.positive + down * self.negative,
+            lambda: up * self.negative + down * self.positive,
+        )
 
 
-Coefficients = tuple[Tensor, Tensor | None]
-LayerRule = Callable[[Tensor, Tensor, Tensor, Tensor], Coefficients]
-"""``(y, P, N, b)``, none with a graph, to (a, c); c is None where the negative share gets nothing."""
+LayerRule = Callable[[Shares], Found]
 
 
 def zplus(epsilon: float) -> LayerRule:
     """R_i = (x_i w_ij)+ / (P + b+) R_j (Montavon et al. 2017, equation 14, for inputs of any sign)."""
-    return lambda y, p, n, b: (over(y, p + b.clamp(min=0), epsilon), None)
+    return lambda s: (s.positive, s.y, over(s.y, s.positive.detach() + s.bias.clamp(min=0), epsilon))
 
 
 def box(epsilon: float) -> LayerRule:
     """R_i = (x_i w_ij - low w_ij+ - high w_ij-) / P R_j with P their sum (Montavon et al. 2017, equation 15)."""
-    return lambda y, p, n, b: (over(y, p, epsilon), None)
+    return lambda s: (s.positive, s.y, over(s.y, s.positive.detach(), epsilon))
 
 
 def alphabeta(epsilon: float, alpha: float, beta: float) -> LayerRule:
     """R_i = (alpha (x_i w_ij)+ / (P + b+) - beta (x_i w_ij)- / (N + b-)) R_j (Bach et al. 2015, equation 60)."""
-    return lambda y, p, n, b: (
-        alpha * over(y, p + b.clamp(min=0), epsilon),
-        -beta * over(y, n + b.clamp(max=0), epsilon),
-    )
+
+    def rule(s: Shares) -> Found:
+        a = alpha * over(s.y, s.positive.detach() + s.bias.clamp(min=0), epsilon)
+        c = -beta * over(s.y, s.negative.detach() + s.bias.clamp(max=0), epsilon)
+        return a * s.positive + c * s.negative, s.y, None
+
+    return rule
 
 
 def gamma(epsilon: float, favour: float) -> LayerRule:
     """Contributions of the sign of y count 1 + gamma times (Montavon et al. 2019, section 10.2.3; for y and inputs of any
     sign Andeol et al. 2021)."""
 
-    def rule(y: Tensor, p: Tensor, n: Tensor, b: Tensor) -> Coefficients:
-        more_p, more_n = 1 + favour * (y > 0).to(y.dtype), 1 + favour * (y < 0).to(y.dtype)
-        share = over(y, more_p * (p + b.clamp(min=0)) + more_n * (n + b.clamp(max=0)), epsilon)
-        return share * more_p, share * more_n
+    def rule(s: Shares) -> Found:
+        p, n, b = s.positive.detach(), s.negative.detach(), s.bias
+        more_p, more_n = 1 + favour * (s.y > 0).to(p.dtype), 1 + favour * (s.y < 0).to(p.dtype)
+        share = over(s.y, more_p * (p + b.clamp(min=0)) + more_n * (n + b.clamp(max=0)), epsilon)
+        return share * more_p * s.positive + share * more_n * s.negative, s.y, None
 
     return rule
 
 
-def by_rule(rule: LayerRule, shares: Shares) -> Found:
-    """The output of a layer with the derivative of its rule."""
-    y, p, n = shares.whole.detach(), shares.positive, shares.negative
-    a, c = rule(y, p.detach(), n.detach(), shares.bias)
-    return (p, y, a) if c is None else (a * p + c * n, y, None)
-
-
 def shares_of(layer: Layer, whole: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Shares:
-    """Apart by sign, each by the layer's own call. With bounds, x_i w_ij is less low w_ij+ and high w_ij-, and has no
-    bias (the box rule)."""
+    """Apart by sign, each by the layer's own call. With bounds, x_i w_ij is less low w_ij+ and high w_ij- (box)."""
     x, w = layer.x, layer.weight
-    up, down = w.clamp(min=0), w.clamp(max=0)
+    plus: Tensor = x
+    minus: Tensor | None = None
     if low is not None and high is not None:
         plus, minus = x - low, x - high
-    elif not (x < 0).any():
-        return Shares(whole, layer.product(x, up), layer.product(x, down), _bias(layer, whole))
-    else:
+    elif (x < 0).any():
         plus, minus = x * (x > 0), x * (x < 0)
-    positive = layer.product(plus, up) + layer.product(minus, down)
-    negative = layer.product(plus, down) + layer.product(minus, up)
-    return Shares(whole, positive, negative, _bias(layer, whole))
+    version = plus._version
 
+    def part(first: Tensor, second: Tensor) -> Tensor:
+        if plus._version != version:
+            raise EscapedOp(
+                "the input of a layer is written to in place before the scale behind that layer is known; use the ordinary "
+                "operation, or rule='epsilon'"
+            )
+        share = layer.product(plus, first)
+        return share if minus is None else share + layer.product(minus, second)
 
-def scaled(shares: Shares, whole: Tensor, scale: Tensor, shift: Tensor) -> Shares:
-    """The shares of a layer and the batch norm behind it, as if it were folded into the weights: a negative scale makes
-    positive contributions negative."""
-    bias = scale * shares.bias + shift
-    p, n = shares.positive, shares.negative
-    if not (scale < 0).any():
-        return Shares(whole, scale * p, scale * n, bias)
-    up, down = scale.clamp(min=0), scale.clamp(max=0)
-    return replace(shares, whole=whole, positive=up * p + down * n, negative=up * n + down * p, bias=bias)
-
-
-def layer_of(call: Call) -> Layer | None:
-    """The parts of a convolution, linear layer or product with a constant; None where the bias or the weight depends on
-    the input, or the input does not."""
-    layer = _addmm(call) if call.op == "addmm" else _layer(call) if call.op in _WITH_BIAS else _constant_factor(call)
-    frozen = not layer.weight.requires_grad and not (layer.bias is not None and layer.bias.requires_grad)
-    return layer if layer.x.requires_grad and frozen else None
-
-
-_WITH_BIAS = CONVOLUTION | {"linear"}
-LAYERS = _WITH_BIAS | frozenset("addmm mm bmm mv matmul __matmul__ __rmatmul__".split())
-"""Calls that may be a weighted sum, by `op_name`."""
-
-
-def _layer(call: Call) -> Layer:
-    given = arguments(call, "input", "weight", "bias")
-    rest = {key: value for key, value in call.kwargs.items() if key not in ("input", "weight", "bias")}
-
-    def product(x: Tensor, w: Tensor) -> Tensor:
-        out: Tensor = call.function(x, w, None, *call.args[3:], **rest)
-        return out
-
-    return Layer(given["input"], given["weight"], given.get("bias"), product)
-
-
-def _addmm(call: Call) -> Layer:
-    given = arguments(call, "input", "mat1", "mat2")
-    alpha, beta = given.get("alpha", 1), given.get("beta", 1)
-    bias = given.get("input", given.get("self"))
-    return Layer(given["mat1"], given["mat2"], bias * beta, lambda x, w: x @ w * alpha)
-
-
-def _constant_factor(call: Call) -> Layer:
-    first, second = call.tensors()
-    if call.op == "__rmatmul__":
-        first, second = second, first
-    if first.requires_grad:
-        return Layer(first, second, None, torch.matmul)
-    return Layer(second, first, None, lambda x, w: torch.matmul(w, x))
-
-
-def _bias(layer: Layer, whole: Tensor) -> Tensor:
-    if layer.bias is None:
-        return whole.new_zeros(())
-    return layer.bias.reshape(-1, *[1] * (layer.weight.dim() - 2)) if layer.bias.dim() == 1 else layer.bias
+    up, down = w.clamp(min=0), w.clamp(max=0)
+    bias = whole.new_zeros(()) if layer.bias is None else layer.bias
+    return Shares(whole, bias, partial(part, up, down), partial(part, down, up))

@@ -51,6 +51,14 @@ def instance_norm(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> 
     return _grouped(run, operands, operands[0].shape[1], given, epsilon)
 
 
+def instance_statistics(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found | None:
+    """An instance norm as torch.export writes it: a batch norm of one image, whose channels are those of all images."""
+    given = arguments(run.call, *_NATIVE_INSTANCE_NORM)
+    if len(operands[0]) != 1 or "running_mean" in given or given["training"] is not True:
+        return None
+    return _grouped(run, operands, operands[0].shape[1], given, epsilon)
+
+
 def normalize(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found:
     """x / norm with the norm constant (F.normalize)."""
     x, given = operands[0], arguments(run.call, "input", "p", "dim", "eps")
@@ -82,11 +90,13 @@ _GROUP_NORM = ("input", "num_groups", "weight", "bias", "eps")
 _NATIVE_GROUP_NORM = ("input", "weight", "bias", "N", "C", "HxW", "num_groups", "eps")
 _F_INSTANCE_NORM = ("input", "running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps")
 _INSTANCE_NORM = ("input", "weight", "bias", "running_mean", "running_var", "use_input_stats", "momentum", "eps")
+_NATIVE_INSTANCE_NORM = ("input", "weight", "bias", "training", "momentum", "eps")
 
 NORM_RULES: dict[str, Rule] = {
     **dict.fromkeys(("softmax", "log_softmax"), softmax),
     **dict.fromkeys(("layer_norm", "native_layer_norm", "rms_norm"), layer_norm),
     **dict.fromkeys(("group_norm", "native_group_norm"), group_norm),
     "instance_norm": instance_norm,
+    "native_batch_norm_legit": instance_statistics,
     "normalize": normalize,
 }

@@ -6,16 +6,14 @@ R / x goes through y = f(x) with the factor f(x) / x. Two factors that both depe
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from ..engine.interpose import Call
 from ..engine.ops import ACTIVATION
-from .lrp_layer import LAYERS
+from .lrp_calls import BATCH_NORM, PRODUCTS, SHIFTS, sums
 from .lrp_replay import Found, Replay, Rule, kept, over
-from .redirect import arguments
+from .lrp_weights import LAYERS, factors
+from .redirect import arguments, redirect
 
 
 def activation(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found | None:
@@ -35,7 +33,7 @@ def product(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found 
     a, b = operands
     first = run(a, b.detach())
     y = first.detach()
-    factor = y.new_tensor(0.5) if run.call.op in ELEMENTWISE_PRODUCT else kept(y, epsilon) / 2
+    factor = y.new_tensor(0.5) if run.call.op in PRODUCTS else kept(y, epsilon) / 2
     return first + run(a.detach(), b), y, factor
 
 
@@ -48,10 +46,24 @@ def addition(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found
 
 def weighted(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found | None:
     """A layer, or a product of two values of the network (attention)."""
-    factors = [t for t in operands if t is not _added(run.call)]
-    if len(factors) == 2:
+    if sum(t.requires_grad for t in factors(run.call)) == 2:
         return product(run, operands, epsilon)
-    return addition(run, operands, epsilon)
+    moves_only = run.call.op == "einsum" and len(operands) == 1 and sums(run.call, operands[0]) is False
+    return None if moves_only else addition(run, operands, epsilon)
+
+
+def glu(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found:
+    """One half times the sigmoid of the other."""
+    a, b = operands[0].chunk(2, arguments(run.call, "input", "dim").get("dim", -1))
+    gate = b.detach().sigmoid()
+    opened = redirect(b, gate.clone(), over(gate, b.detach(), epsilon))
+    return a * gate + a.detach() * opened, run.value(*operands), gate.new_tensor(0.5)
+
+
+def above(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found | None:
+    """The larger of a value and a constant: a ReLU, where that is 0."""
+    value = run.value(*operands)
+    return activation(run, operands, epsilon) if value.shape == operands[0].shape else None
 
 
 def maximum(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found | None:
@@ -62,24 +74,15 @@ def maximum(run: Replay, operands: tuple[Tensor, ...], epsilon: float) -> Found 
     return winner, winner.detach().clone(), None
 
 
-def _added(call: Call) -> Any:
-    """The argument that is added, not multiplied."""
-    if call.op in ("addmm", "baddbmm"):
-        given = arguments(call, "input")
-        return given.get("input", given.get("self"))
-    return arguments(call, "input", "weight", "bias").get("bias")
-
-
-ELEMENTWISE_PRODUCT = frozenset("mul multiply __mul__ __rmul__ __imul__".split())
-SUMS = frozenset(
-    "add sub subtract rsub iadd isub radd __add__ __radd__ __sub__ __rsub__ __iadd__ __isub__ sum mean".split()
-) | {f"{kind}_pool{d}d" for kind in ("avg", "adaptive_avg") for d in (1, 2, 3)}
+SUMS = frozenset(("sum", "mean")) | {f"{kind}_pool{d}d" for kind in ("avg", "adaptive_avg") for d in (1, 2, 3)}
 
 POINTWISE_RULES: dict[str, Rule] = {
     **dict.fromkeys(ACTIVATION | {"log_sigmoid"}, activation),
-    **dict.fromkeys(ELEMENTWISE_PRODUCT | {"einsum"}, product),
-    **dict.fromkeys(LAYERS | {"baddbmm"}, weighted),
-    **dict.fromkeys(SUMS, addition),
+    "glu": glu,
+    **dict.fromkeys(PRODUCTS, product),
+    **dict.fromkeys(LAYERS, weighted),
+    **dict.fromkeys(SUMS | SHIFTS | BATCH_NORM, addition),
     **dict.fromkeys(("max", "amax"), maximum),
+    "maximum": above,
 }
 """The rule of each operation by `op_name`; shape operations and max pooling need none."""

@@ -7,12 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from ..engine.interpose import Call
 from .redirect import redirect, rerun
 
 Found = tuple[Tensor, Tensor, Tensor | None]
 """Where the gradient goes, the value, and the factor on the way; the value shares no memory with what a graph saved."""
+
+
+Product = Callable[[Tensor, Tensor], Tensor]
 
 
 class Replay:
@@ -43,6 +47,12 @@ class Replay:
 
 Rule = Callable[[Replay, tuple[Tensor, ...], float], Found | None]
 """``(run, operands, epsilon)``; None where the call is linear, or is for the guard to refuse."""
+
+
+def replaced(call: Call, new: dict[int, Tensor]) -> Any:
+    """The call with other tensors in the place of some of its own, by their id."""
+    args, kwargs = tree_map_only(Tensor, lambda t: new.get(id(t), t), (call.args, call.kwargs))
+    return call.function(*args, **kwargs)
 
 
 def kept(y: Tensor, epsilon: float) -> Tensor:
