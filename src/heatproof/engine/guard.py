@@ -131,7 +131,7 @@ class Taint:
 
 def check_graph(out: Tensor, allowed: tuple[type, ...], taint: Taint, rules: str) -> None:
     """Raise `EscapedOp` unless every node between `out` and the input is linear, pooling, shape or one of `allowed`."""
-    for node in _nodes(out):
+    for node in nodes([out.grad_fn]):
         if not _may_stand(node, allowed):
             raise EscapedOp(_escaped(node, taint, rules))
 
@@ -140,12 +140,12 @@ def multiplies(out: Any, operands: tuple[Tensor, ...]) -> bool:
     """Whether a matrix product or convolution stands between a call's operands and its results."""
     results = [t for t in tensors_in(out) if all(t is not x for x in operands)]
     before = {x.grad_fn for x in operands}
-    return any(_kind(node) in _WEIGHTS for t in results for node in _nodes(t, before))
+    return any(_kind(node) in _WEIGHTS for t in results for node in nodes([t.grad_fn], before))
 
 
-def _nodes(out: Tensor, before: Iterable[Any] = ()) -> Iterator[Any]:
-    """Every node of the graph of `out` once, from the output on; `before` and what lies behind left out."""
-    seen, stack = set(before), [out.grad_fn]
+def nodes(starts: Iterable[Any], before: Iterable[Any] = ()) -> Iterator[Any]:
+    """Every autograd node from `starts` back to the input once; not those of `before`, nor what lies behind them."""
+    seen, stack = set(before), list(starts)
     while stack:
         node = stack.pop()
         if node is not None and node not in seen:
@@ -198,13 +198,8 @@ def _by_a_rule(result: Tensor) -> bool:
 
 def uses_batch_statistics(out: Tensor) -> bool:
     """Whether a batch norm in the graph of `out` normalises with the statistics of the batch."""
-    norms = (n for n in _nodes(out) if _kind(n) in BATCH_NORM and getattr(n, "_saved_training", False))
+    norms = (n for n in nodes([out.grad_fn]) if _kind(n) in BATCH_NORM and getattr(n, "_saved_training", False))
     return any(n._saved_input.shape[0] > 1 for n in norms)  # instance norm runs as one of batch size 1
-
-
-def has_fused_attention(out: Tensor) -> bool:
-    """Whether a fused attention kernel stands in the graph of `out`."""
-    return any("ScaledDotProduct" in _kind(node) for node in _nodes(out))
 
 
 def training_modules(model: torch.nn.Module) -> list[str]:

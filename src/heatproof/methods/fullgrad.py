@@ -30,8 +30,9 @@ def fullgrad(
 
     Source: Srinivas and Fleuret 2019, equation 2: psi(df/dx * x) + sum over layers and channels of psi(f^b), psi =
     upsample(rescale(|.|)). Deviations: the implicit biases of every operation take part (`full_gradient`), where the paper
-    has those of batch norm; shares without places in the image (linear heads, class tokens, attention windows) are left
-    out, as the paper leaves out fully connected layers.
+    has those of batch norm; shares without places in the image (linear heads, class tokens, attention windows, a
+    branch that sees the image flipped) are left out, as the paper leaves out fully connected layers; `full_gradient` has
+    them, with ``on_grid()`` None.
 
     Args:
         model, inputs, target, score: as in `gradient`.

@@ -6,7 +6,7 @@ units of the layer, a sample at a time (listing 1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
+from ..engine.guard import nodes
 from ..engine.interpose import Call, RuleSet, Tap, tensors_in
 from ..engine.ops import MOVERS, Rectifier
 from ..errors import EscapedOp, InputError, NotApplicable
@@ -103,15 +104,15 @@ class RectGrad:
     def settle(self, out: Any) -> list[Gate]:
         """After the forward: the gates between input and output, with "mod" shared out: PR1 for the gates that have no
         other between them and the output, PR2 for the rest (appendix B.4)."""
-        nodes = list(_walk(t.grad_fn for t in tensors_in(out)))
-        self._check_unseen(nodes)
-        met = {node.gate: node for node in nodes if getattr(type(node), "_forward_cls", None) is RectifiedReLU}
+        graph = list(nodes(t.grad_fn for t in tensors_in(out)))
+        self._check_unseen(graph)
+        met = {node.gate: node for node in graph if getattr(type(node), "_forward_cls", None) is RectifiedReLU}
         if not met:
             raise NotApplicable(
                 "rectgrad changes the gradient of ReLU, and none ran between input and output: use gradient_x_input"
             )
         if self.rule == "mod":
-            behind = set(_walk(parent for node in met.values() for parent, _ in node.next_functions))
+            behind = set(nodes(parent for node in met.values() for parent, _ in node.next_functions))
             for gate, node in met.items():
                 gate.rule = "pr2" if node in behind else "pr1"
         return [gate for gate in self.places if gate in met]
@@ -134,9 +135,9 @@ class RectGrad:
         self.places[gate] = Tap(f"gate:{len(self.places)}", out.detach(), get_gradient_edge(out))
         return out
 
-    def _check_unseen(self, nodes: list[Any]) -> None:
+    def _check_unseen(self, graph: list[Any]) -> None:
         """The guard lets convolution and pooling stand as linear; with a rule of their own they must have met it."""
-        for node in nodes:
+        for node in graph:
             name = node.name()
             escaped = self.trick.width and "Convolution" in name and node not in self.trick.seen
             if escaped or (self.prr and ("Max" in name or "Amax" in name) and not hasattr(type(node), "_forward_cls")):
@@ -154,14 +155,3 @@ def _holds_samples(x: Tensor, batch: int) -> bool:
     if base is None or not base.dim() or len(base) != batch or base.numel() != x.numel():
         return False
     return base.is_contiguous() and x.is_contiguous()
-
-
-def _walk(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Every autograd node from `nodes` back to the input, once."""
-    seen, stack = set(), list(nodes)
-    while stack:
-        node = stack.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            yield node
-            stack.extend(parent for parent, _ in node.next_functions)
