@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 import heatproof as hp
+from heatproof.combine import configure
 from heatproof.methods.integrated_gradients import path
 from heatproof.named import method_from_text
 from nets import Net, fresh_input, targets
@@ -193,3 +194,25 @@ class TestResidual:
     def test_not_where_a_map_is_wanted(self) -> None:
         with pytest.raises(hp.InputError, match="return_residual"):
             method_from_text("smooth(integrated_gradients(return_residual=True, steps=2), n=1)")
+
+
+class TestWithoutTheFactor:
+    def test_times_the_difference_is_the_map(self) -> None:
+        net, x, start = Net(softplus), fresh_input(), fresh_input(seed=8)
+        bare = hp.integrated_gradients(net, x, targets(), baseline=start, steps=7, multiply=False)
+        whole = hp.integrated_gradients(net, x, targets(), baseline=start, steps=7)
+        torch.testing.assert_close(bare * (x - start), whole, rtol=1e-12, atol=1e-14)
+        assert (bare - whole).abs().max() > 1e-2
+
+    def test_noise_may_stay_out_of_the_factor(self) -> None:
+        """semantics.md 3.S1-23: IG-SG multiplies by x + noise; this is the variant that multiplies by x."""
+        inner = configure(hp.integrated_gradients, multiply=False, steps=5)
+        net, x = Net(softplus), fresh_input()
+        variant = hp.times_input(hp.smooth(inner, n=4))(net, x, targets())
+        torch.testing.assert_close(variant, x * hp.smooth(inner, n=4)(net, x, targets()), rtol=1e-12, atol=1e-14)
+        with_noise = hp.smooth(configure(hp.integrated_gradients, steps=5), n=4)(net, x, targets())
+        assert (variant - with_noise).abs().max() > 1e-3
+
+    def test_has_no_residual(self) -> None:
+        with pytest.raises(hp.InputError, match="leave out multiply"):
+            hp.integrated_gradients(Net(), fresh_input(), multiply=False, return_residual=True)

@@ -18,7 +18,8 @@ def deconvnet(model: nn.Module, inputs: Tensor, target: Any = None, *, score: Sc
 
     Source: Zeiler and Fergus 2014, section 2.1, from the score of a class as in Springenberg et al. 2015, figure 1:
     R(l) = 1(R(l+1) > 0) R(l+1). Deviations: none; max pooling sends the signal to the winner, as their switches do.
-    Every spelling of ReLU and ReLU6 has the rule; what the unit did in the forward does not matter.
+    Every spelling of ReLU and ReLU6 has the rule; what the unit did in the forward does not matter. So on a network without
+    max pooling (MobileNet) nothing of the image enters the map: it shows the class alone.
 
     Args:
         model, inputs, target, score: as in `gradient`.

@@ -31,6 +31,7 @@ def integrated_gradients(
     steps: int = 50,
     baseline: float | Tensor | Sequence[float | Tensor] = 0.0,
     rule: str = "midpoint",
+    multiply: bool = True,
     batch_size: int = ROWS,
     return_residual: bool = False,
 ) -> Any:
@@ -46,6 +47,7 @@ def integrated_gradients(
         baseline: a number or a tensor that broadcasts to the inputs, in the model's units; a list or tuple of them
             averages their maps.
         rule: "midpoint"; "trapezoid"; "right"; "pair" (both ends with full weight, as Sanity Checks' code does).
+        multiply: False leaves the factor (input - baseline) out: the mean gradient alone, in score units per input unit.
         batch_size: samples in one pass; bounds the memory.
         return_residual: return (map, residual), ``(B,)``: score(input) - mean score(baseline) - sum of the map.
 
@@ -64,6 +66,10 @@ def integrated_gradients(
     points = path(rule, steps)
     if type(batch_size) is not int or batch_size < 1:
         raise InputError(f"batch_size={batch_size!r}; expected a whole number of 1 or more")
+    if return_residual and not multiply:
+        raise InputError(
+            "return_residual=True belongs to maps with the factor (input - baseline); leave out multiply=False"
+        )
     private = own(model)
     check_inputs(private, inputs)
     x = inputs.detach()
@@ -74,7 +80,10 @@ def integrated_gradients(
     starts = _baselines(baseline, x)
     group = 1 if fixed_batch(private) else max(1, batch_size // len(x))
     maps = torch.cat(
-        [_mean_map(private, x[p], [s[p] for s in starts], target[..., p], score, points, group) for p in parts],
+        [
+            _mean_map(private, x[p], [s[p] for s in starts], target[..., p], score, points, group, multiply)
+            for p in parts
+        ],
         target.dim() - 1,
     )
     return (maps, _residual(private, x, starts, target, score, maps, parts)) if return_residual else maps
@@ -88,10 +97,12 @@ def _mean_map(
     score: Score,
     points: tuple[list[float], list[float]],
     group: int,
+    multiply: bool,
 ) -> Tensor:
     """Equation 3, averaged over the baselines; summed in float32 at least, since sums in bfloat16 stop growing."""
     exact = x.to(wide(x.dtype))
-    maps = [(exact - s) * _mean_gradient(private, x, s, target, score, points, group) for s in starts]
+    means = [_mean_gradient(private, x, s, target, score, points, group) for s in starts]
+    maps = [(exact - s) * g for s, g in zip(starts, means, strict=True)] if multiply else means
     return torch.stack(maps).mean(0).to(x.dtype)
 
 
