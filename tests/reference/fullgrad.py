@@ -44,7 +44,7 @@ def probed(model: nn.Module, inputs: Tensor, target: Tensor) -> tuple[Tensor, Te
     for (name, module, _), grad in zip(probes, grads[1:], strict=True):
         bias = effective_bias(module)
         if bias is not None:
-            shape = (1, -1, *[1] * (grad.dim() - 2)) if grad.dim() == 4 else (-1,)
+            shape = (-1,) if isinstance(module, nn.Linear) else (1, -1, *[1] * (grad.dim() - 2))
             found.append((name, grad * bias.reshape(shape)))
     return logits.detach(), grads[0] * inputs, found
 
