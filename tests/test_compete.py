@@ -17,7 +17,7 @@ import heatproof as hp
 from heatproof.combine import configure, effort_of, with_effort
 from heatproof.combine.contest import contest
 from heatproof.combine.head import linear_head
-from heatproof.engine.passes import counted_rows, own
+from heatproof.engine.model import counted_rows, own
 from heatproof.named import method_from_text
 from heatproof.types import spec_of
 from nets import Net, fresh_input, targets

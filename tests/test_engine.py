@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.engine.passes import SPATIAL, counted_rows, forward, shared_passes
+from heatproof.engine.model import counted_rows
+from heatproof.engine.passes import SPATIAL, forward
+from heatproof.engine.sharing import shared_passes
 from heatproof.engine.twin import tensors, twin
 from nets import RELU_SPELLINGS, Net, PerLayer, fresh_input, targets
 from reference.guided import guided

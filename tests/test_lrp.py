@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import heatproof as hp
-from heatproof.engine.passes import counted_rows, shared_passes
+from heatproof.engine.model import counted_rows
+from heatproof.engine.sharing import shared_passes
 from heatproof.named import method_from_text
 from nets import Net, fresh_input, targets
 from reference import lrp as reference

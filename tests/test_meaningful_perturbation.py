@@ -14,7 +14,7 @@ import heatproof as hp
 from heatproof.combine import with_effort
 from heatproof.engine.call import attribute
 from heatproof.engine.chunks import sample_generators
-from heatproof.engine.passes import counted_rows
+from heatproof.engine.model import counted_rows
 from heatproof.perturb import blurred, circle, moved, total_variation
 from nets import Net, fresh_input, targets
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.engine.passes import counted_rows
+from heatproof.engine.model import counted_rows
 from nets import Net, fresh_input, targets
 from reference.occlusion import occlusion as by_pixel
 

@@ -21,7 +21,7 @@ from .checks.reasons import THRESHOLDS
 from .data.labels import class_name
 from .engine.chunks import chunk_slices, padded
 from .engine.guard import fixed_batch
-from .engine.passes import check_inputs, outputs_of, own
+from .engine.model import check_inputs, outputs_of, own
 from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.files import write_text

@@ -15,7 +15,7 @@ from .audit import CHUNK, DEFAULT_METHODS, placed
 from .checks.chain import Subject, explain_all
 from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
-from .engine.passes import outputs_of
+from .engine.model import outputs_of
 from .errors import InputError
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from .engine.guard import fixed_batch
 from .engine.layout import LAST, TOKENS, on_grid
+from .engine.model import check_inputs, own
 from .engine.ops import CONVOLUTION
-from .engine.passes import TERMS, Pass, check_inputs, forward, own
+from .engine.passes import TERMS, Pass, forward
 from .engine.residual import BATCH_NORM_OPS
 from .engine.terms import FoldedBatch, Traced
 from .errors import EscapedOp, ModelError

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.interpose import Call, Interpose
-from ..engine.passes import call_model
+from ..engine.model import call_model
 from ..engine.twin import tensors
 from ..errors import InputError, ModelError
 

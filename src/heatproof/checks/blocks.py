@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..engine.guard import fixed_batch
 from ..engine.interpose import Call, Interpose
-from ..engine.passes import call_model, own
+from ..engine.model import call_model, own
 from ..engine.twin import tensors
 from ..errors import InputError, ModelError
 

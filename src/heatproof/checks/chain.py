@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
-from ..engine.passes import output, own, shared_passes
+from ..engine.model import output, own
+from ..engine.sharing import shared_passes
 from ..errors import HeatproofError, ModelError
 from ..score import predicted
 from ..similarity.hog import hog_similarity

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.chunks import generator
-from ..engine.passes import own
+from ..engine.model import own
 from ..engine.twin import tensors
 from ..errors import InputError, ModelError
 from ..models.factory import fresh, global_seed

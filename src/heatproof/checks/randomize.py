@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..engine.passes import own
+from ..engine.model import own
 from ..engine.twin import eager, tensors, twin
 from ..errors import InputError, ModelError
 from .batch_norm import POLICIES, reestimate, reset_value

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
 from ..engine.chunks import chunk_slices, sample_places
-from ..engine.passes import check_inputs, output, own, shared_passes
+from ..engine.model import check_inputs, output, own
+from ..engine.sharing import shared_passes
 from ..errors import InputError
 from ..score import check_target, logit, predicted
 from ..score import classes as classes_of

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.chunks import chunk_slices
-from ..engine.passes import call_model, own
+from ..engine.model import call_model, own
 from ..engine.twin import twin
 from ..errors import ModelError
 from .contest import Rows

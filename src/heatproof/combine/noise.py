@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, normal_like, sample_generators, whole_seed
-from ..engine.passes import check_inputs, own, predict
+from ..engine.model import check_inputs, own, predict
 from ..errors import InputError
 from ..score import check_target
 from ..types import Explain, Score

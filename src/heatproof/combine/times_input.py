@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
-from ..engine.passes import check_inputs, own, predict
+from ..engine.model import check_inputs, own, predict
 from ..score import check_target, logit
 from ..types import Explain, Score, Spec
 from .composed import COMBINATORS, Combinator, Composed, combine

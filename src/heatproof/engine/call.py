@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import InputError, ModelError, NotApplicable
 from ..score import logit
 from ..types import Explain, Score, name_of, spec_of
-from .passes import check_inputs, own
+from .model import check_inputs, own
 
 
 def attribute(

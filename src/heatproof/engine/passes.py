@@ -6,82 +6,32 @@ of its own. Inside `shared_passes` equal passes are run once, with the union of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import HeatproofError, InputError, ModelError, NotApplicable
+from ..errors import InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
-from .guard import Taint, check_graph, fixed_batch, training_modules, uses_batch_statistics
+from .guard import Taint, check_graph, fixed_batch, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
+from .model import call_model, check_inputs, own
+from .pullback import pull_back, scores_of
+from .sharing import SHARING
 from .taps import LayerTap, SpatialTap
 from .terms import FoldedBatch, Terms, Traced, separate
-from .twin import eager, twin
+from .twin import twin
 
 INPUT = "input"
 SPATIAL = "spatial"
 TERMS = "terms"
 SCORE_CALLS = 1_000_000
 """The score's own calls are counted from here on, after the model's."""
-
-_PRIVATE: WeakSet[nn.Module] = WeakSet()
-_METER: ContextVar[list[int] | None] = ContextVar("heatproof_meter", default=None)
-
-
-@contextmanager
-def counted_rows() -> Iterator[list[int]]:
-    """Within: the list holds how many samples went through the model, in its one element."""
-    rows = [0]
-    token = _METER.set(rows)
-    try:
-        yield rows
-    finally:
-        _METER.reset(token)
-
-
-@dataclass
-class Sharing:
-    """Passes kept while a job explains one batch by several methods: those on that batch, never those on the noisy or
-    interpolated copies that a method makes of it, whose graphs would pile up."""
-
-    inputs: Tensor
-    places: dict[str, frozenset[str]]
-    keep_gradients: bool
-    unplanned: bool
-    kept: dict[tuple[Any, ...], Pass] = field(default_factory=dict)
-    alive: list[nn.Module] = field(default_factory=list)
-
-
-_SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=None)
-
-
-@contextmanager
-def shared_passes(
-    needs: Iterable[tuple[str, str]], inputs: Tensor, *, keep_gradients: bool = True, unplanned: bool = False
-) -> Iterator[None]:
-    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`.
-
-    Args:
-        keep_gradients: keep its gradients too; False where there are too many (a thousand classes, each asked for once).
-        unplanned: share also what `needs` does not name: plain passes, and those under rules with equal `RuleSet.key`.
-    """
-    places: dict[str, frozenset[str]] = {}
-    for rules, place in needs:
-        places[rules] = places.get(rules, frozenset()) | {place}
-    token = _SHARING.set(Sharing(inputs, places, keep_gradients, unplanned))
-    try:
-        yield
-    finally:
-        _SHARING.reset(token)
 
 
 @dataclass
@@ -131,7 +81,7 @@ class Pass:
             terms = Terms(len(self.leaf), ends=ends)
             with Interpose([], [terms], plain_attention=True, separate=separate) as mode:
                 mode.calls = SCORE_CALLS
-                scores = _scores(self.out, score, target.clone())  # the caller's may be an inference tensor
+                scores = scores_of(self.out, score, target.clone())  # the caller's may be an inference tensor
         if not scores.requires_grad:
             raise InputError(f"score={getattr(score, '__name__', score)} does not depend on the model's output")
         terms.check_covered(scores)
@@ -142,7 +92,7 @@ class Pass:
         rows = target[None] if target.dim() == 1 else target
         try:
             with torch.inference_mode(False):  # the caller's target may be an inference tensor, which scores would save
-                grads = _backward(self.out, score, rows.clone(), roots, self.rules, keep=self.shared)
+                grads = pull_back(self.out, score, rows.clone(), roots, self.rules, keep=self.shared)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -168,7 +118,7 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
     Raises:
         InputError, ModelError, NotApplicable, EscapedOp.
     """
-    sharing = _SHARING.get()
+    sharing = SHARING.get()
     name = rules.name if rules else "plain"
     planned = sharing.places.get(name) if sharing is not None and inputs is sharing.inputs else None
     if sharing is not None and sharing.unplanned and planned is None and inputs is sharing.inputs:
@@ -257,83 +207,6 @@ def batch_comes_first(
     return all(seen.of.get(i, torch.Size([0]))[0] == len(more) for i in shapes)
 
 
-def own(model: nn.Module) -> nn.Module:
-    """A private twin, or the model itself where it is one already; raises where a submodule is in training mode."""
-    if isinstance(model, nn.Module) and model in _PRIVATE:
-        return model
-    model = eager(model)
-    if training := training_modules(model):
-        raise ModelError(
-            f"the model is in training mode ({len(training)} modules, first: {training[0]!r}), so that dropout and batch "
-            "norm would change the map; call model.eval() first"
-            + (" and export it again" if isinstance(model, torch.fx.GraphModule) else "")
-        )
-    private = twin(model, own_buffers=True)
-    _PRIVATE.add(private)
-    return private
-
-
-def predict(model: nn.Module, inputs: Tensor, score: Score) -> Tensor:
-    """The class that a map explains when no target is given, int64 ``(B,)``."""
-    return predicted(output(model, inputs, score), score)
-
-
-@torch.no_grad()
-def output(model: nn.Module, inputs: Tensor, score: Score) -> Any:
-    """What the model returns for the inputs, checked against the score; no gradient is kept."""
-    private = own(model)
-    check_inputs(private, inputs)
-    out = call_model(private, inputs.detach().clone())
-    check_output(out, score, len(inputs))
-    return out
-
-
-def outputs_of(model: nn.Module, inputs: Tensor, score: Score, size: int) -> Tensor:
-    """Outputs ``(B, ...)`` from a batch filled up to `size`, for jobs that need them as one tensor."""
-    out = output(model, padded(inputs, size), score)
-    if not isinstance(out, Tensor):
-        raise ModelError(
-            f"the model returned a {type(out).__name__}; audit and explain need one tensor (B, classes): wrap the model "
-            "in a module whose forward picks the logits (hp.gradient and the other methods take it as it is with score=)"
-        )
-    return out[: len(inputs)]
-
-
-def check_inputs(model: nn.Module, inputs: Any) -> None:
-    """Raise `InputError` for inputs that no map can be computed for."""
-    if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
-        got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
-        raise InputError(f"inputs are {got}; expected a floating-point tensor (B, C, H, W) in the model's own units")
-    if inputs.numel() == 0:
-        raise InputError(f"inputs of shape {tuple(inputs.shape)} are empty; give at least one image with pixels")
-    finite = inputs.detach().isfinite().flatten(1).all(1)
-    if not finite.all():
-        bad = (~finite).nonzero().flatten().tolist()
-        raise InputError(f"{len(bad)} of {len(inputs)} inputs have NaN or infinite pixels, first: number {bad[0]}")
-    weight = next(model.parameters(), None)
-    if weight is not None and weight.is_floating_point() and weight.device != inputs.device:
-        raise InputError(
-            f"inputs are on {inputs.device} and the model on {weight.device}; move one: inputs.to({str(weight.device)!r})"
-        )
-
-
-def call_model(private: nn.Module, x: Tensor) -> Any:
-    """One forward; what the model raises becomes a `ModelError` that says what it was given."""
-    if (meter := _METER.get()) is not None:
-        meter[0] += len(x)
-    try:
-        return private(x)
-    except (HeatproofError, torch.OutOfMemoryError):
-        raise
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, KeyError) as error:
-        reason = str(error).strip().splitlines()
-        raise ModelError(
-            f"{type(private).__name__} failed on inputs of shape {tuple(x.shape)} and dtype {x.dtype}: "
-            f"{type(error).__name__}: {reason[0] if reason else ''}; check the channel count, the size and the dtype that "
-            "this model takes"
-        ) from error
-
-
 def _check_differentiable(out: Any) -> None:
     if not isinstance(out, Tensor):
         return
@@ -375,52 +248,3 @@ def _collect(
         except NotApplicable as error:
             failed[place] = error
     return taps, failed
-
-
-def _backward(
-    out: Any, score: Score, targets: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
-) -> list[Tensor]:
-    """Gradients of the scores of targets (K, B) at the roots, each (K, ...).
-
-    One by one: in a product for many classes at once the rounding of a class hangs on its place, and of two equal
-    classes each would beat the other in a competition.
-    """
-    rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
-    return [torch.stack(column) for column in zip(*rows, strict=True)]
-
-
-def _single(
-    out: Any, score: Score, target: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
-) -> tuple[Tensor, ...]:
-    if isinstance(out, Tensor):
-        return _grad(out, roots, _cotangent(out, score, target, rules), keep)
-    return _grad(_scores(out, score, target).sum(), roots, None, keep)
-
-
-def _grad(out: Tensor, roots: list[Any], cotangent: Tensor | None, keep: bool) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(out, roots, cotangent, retain_graph=keep)
-
-
-def _cotangent(out: Tensor, score: Score, target: Tensor, rules: RuleSet | None = None) -> Tensor:
-    """dscore/dout, so that the score's own operations stay outside the model's graph; under the rules if they cover it."""
-    with torch.inference_mode(False), torch.enable_grad():
-        leaf = out.detach().clone().requires_grad_()
-        if rules is None or not rules.covers_score:
-            total = _scores(leaf, score, target).sum()
-        else:
-            taint = Taint()
-            with Interpose([rules.answer], [taint], plain_attention=rules.plain_attention):
-                scores = _scores(leaf.clone(), score, target)
-            check_graph(scores, rules.functions, taint, f"{rules.name} (in the score)")
-            total = scores.sum()
-        if not total.requires_grad:
-            raise InputError(f"score={getattr(score, '__name__', score)} does not depend on the model's output")
-        return torch.autograd.grad(total, leaf)[0]
-
-
-def _scores(out: Any, score: Score, target: Tensor) -> Tensor:
-    scores = score(out, target)
-    if not isinstance(scores, Tensor) or scores.shape != target.shape:
-        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InputError(f"score={getattr(score, '__name__', score)} returned {got}; expected {tuple(target.shape)}")
-    return scores

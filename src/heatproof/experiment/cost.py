@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ..engine.interpose import tensors_in
-from ..engine.passes import call_model
+from ..engine.model import call_model
 
 FLOPS_PER_SECOND = {"cpu": 100e9, "cuda": 20e12}
 """Of one CPU thread, of a whole GPU. A forward and backward is about three forwards."""

@@ -12,7 +12,7 @@ from ..combine import effort_of, with_effort
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.guard import fixed_batch
-from ..engine.passes import counted_rows, output
+from ..engine.model import counted_rows, output
 from ..errors import HeatproofError, InputError
 from ..faithfulness.quick import FRACTIONS, ORDERS
 from ..methods.gradient import gradient

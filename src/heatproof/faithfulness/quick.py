@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..checks.chain import Record, Row, Subject, explain_all
 from ..engine.chunks import generator, padded
-from ..engine.passes import output
+from ..engine.model import output
 from ..score import logit, probability
 from .masking import mask_pixels
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.call import like_inputs
-from ..engine.passes import INPUT, Pass, check_inputs, forward, own
+from ..engine.model import check_inputs, own
+from ..engine.passes import INPUT, Pass, forward
 from ..errors import ModelError
 from ..rules.deeplift import Reference
 from ..score import logit

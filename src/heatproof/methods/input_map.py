@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..engine.call import without_model
-from ..engine.passes import check_inputs
+from ..engine.model import check_inputs
 from ..score import logit
 from ..types import Score, method
 

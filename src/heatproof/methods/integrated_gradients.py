@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ..engine.call import like_inputs
 from ..engine.chunks import chunk_slices
 from ..engine.guard import fixed_batch
-from ..engine.passes import INPUT, check_inputs, forward, output, own, predict
+from ..engine.model import check_inputs, output, own, predict
+from ..engine.passes import INPUT, forward
 from ..errors import InputError
 from ..perturb import scores, wide
 from ..score import check_target, logit

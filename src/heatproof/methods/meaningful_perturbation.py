@@ -12,7 +12,8 @@ from torch.nn.functional import interpolate
 from ..engine.call import check_image, like_inputs
 from ..engine.chunks import chunk_slices, normal_like, sample_generators
 from ..engine.guard import fixed_batch
-from ..engine.passes import INPUT, forward, output, own
+from ..engine.model import output, own
+from ..engine.passes import INPUT, forward
 from ..errors import InputError
 from ..perturb import blurred, chosen, circle, moved, scores, total_variation, wide
 from ..score import check_target, label_probability, probability

@@ -11,7 +11,7 @@ from ..engine.call import check_image, like_inputs
 from ..engine.chunks import chunk_slices
 from ..engine.guard import fixed_batch
 from ..engine.interpose import Call, Interpose
-from ..engine.passes import output, own
+from ..engine.model import output, own
 from ..errors import InputError, ModelError
 from ..perturb import chosen, scores
 from ..score import check_target, logit

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..engine.call import without_model
 from ..engine.chunks import normal_like, sample_generators
-from ..engine.passes import check_inputs
+from ..engine.model import check_inputs
 from ..score import logit
 from ..types import Score, method
 

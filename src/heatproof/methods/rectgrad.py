@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import threshold
 
-from ..engine.passes import INPUT, Pass, batch_comes_first, check_inputs, forward, own
+from ..engine.model import check_inputs, own
+from ..engine.passes import INPUT, Pass, batch_comes_first, forward
 from ..errors import NotApplicable
 from ..rules.padding import padding_trick as trick
 from ..rules.rectgrad import Gate, RectGrad

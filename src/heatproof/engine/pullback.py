@@ -1,0 +1,62 @@
+"""The way back of a pass: gradients of the scores of one class or many at any of its places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..types import Score
+from .guard import Taint, check_graph
+from .interpose import Interpose, RuleSet
+
+
+def pull_back(
+    out: Any, score: Score, targets: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
+) -> list[Tensor]:
+    """Gradients of the scores of targets (K, B) at the roots, each (K, ...).
+
+    One by one: in a product for many classes at once the rounding of a class hangs on its place, and of two equal
+    classes each would beat the other in a competition.
+    """
+    rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
+    return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _single(
+    out: Any, score: Score, target: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
+) -> tuple[Tensor, ...]:
+    if isinstance(out, Tensor):
+        return _grad(out, roots, _cotangent(out, score, target, rules), keep)
+    return _grad(scores_of(out, score, target).sum(), roots, None, keep)
+
+
+def _grad(out: Tensor, roots: list[Any], cotangent: Tensor | None, keep: bool) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(out, roots, cotangent, retain_graph=keep)
+
+
+def _cotangent(out: Tensor, score: Score, target: Tensor, rules: RuleSet | None = None) -> Tensor:
+    """dscore/dout, so that the score's own operations stay outside the model's graph; under the rules if they cover it."""
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = out.detach().clone().requires_grad_()
+        if rules is None or not rules.covers_score:
+            total = scores_of(leaf, score, target).sum()
+        else:
+            taint = Taint()
+            with Interpose([rules.answer], [taint], plain_attention=rules.plain_attention):
+                scores = scores_of(leaf.clone(), score, target)
+            check_graph(scores, rules.functions, taint, f"{rules.name} (in the score)")
+            total = scores.sum()
+        if not total.requires_grad:
+            raise InputError(f"score={getattr(score, '__name__', score)} does not depend on the model's output")
+        return torch.autograd.grad(total, leaf)[0]
+
+
+def scores_of(out: Any, score: Score, target: Tensor) -> Tensor:
+    scores = score(out, target)
+    if not isinstance(scores, Tensor) or scores.shape != target.shape:
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise InputError(f"score={getattr(score, '__name__', score)} returned {got}; expected {tuple(target.shape)}")
+    return scores
