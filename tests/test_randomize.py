@@ -78,7 +78,7 @@ def test_every_tensor_is_in_one_block() -> None:
 
 
 @pytest.mark.parametrize("init", INITS)
-@pytest.mark.parametrize("order", ["cascading", "reverse", "full"])
+@pytest.mark.parametrize("order", ["cascading", "reverse", "full", "graded"])
 def test_last_stage_leaves_nothing_original(init: str, order: str) -> None:
     model = Everything()
     last = list(hp.randomize(model, order, init, calibration=calibration()))[-1]
@@ -317,3 +317,41 @@ class TestBlocks:
     def test_training_mode(self) -> None:
         with pytest.raises(hp.ModelError, match="training mode"):
             next(hp.randomize(Net().train(), calibration=calibration()))
+
+
+class TestGraded:
+    """(1 - t) original + t new in every block: the less disruptive check that the CGI paper asks for."""
+
+    def test_mixes_every_tensor(self) -> None:
+        model = Everything()
+        options = {"calibration": calibration(), "batch_norm": "keep", "seed": 5}
+        new = tensors(next(hp.randomize(model, "full", **options)).model)
+        stages = list(hp.randomize(model, "graded", **options))
+        assert [s.name for s in stages] == ["0.05", "0.1", "0.2", "0.35", "0.5", "0.75", "1"]
+        for stage in stages:
+            t, mixed = float(stage.name), tensors(stage.model)
+            for name, old in tensors(model).items():
+                if not old.is_floating_point() or name.endswith(("running_mean", "running_var")):
+                    assert torch.equal(mixed[name], old), "a counter, or a statistic under batch_norm='keep'"
+                else:
+                    torch.testing.assert_close(mixed[name], (1 - t) * old + t * new[name], rtol=1e-12, atol=1e-14)
+        assert all(torch.equal(tensors(stages[-1].model)[n], new[n]) for n in new), (
+            "the last is the full stage, to the bit"
+        )
+
+    def test_maps_move_away_step_by_step(self) -> None:
+        model, x = Net(), fresh_input(16)
+        original = hp.gradient(model, x, torch.zeros(16, dtype=torch.int64))
+        moved = [
+            hp.spearman(original, hp.gradient(s.model, x, torch.zeros(16, dtype=torch.int64))).mean().item()
+            for s in hp.randomize(model, "graded", calibration=x, batch_norm="keep")
+        ]
+        assert moved[0] > 0.9
+        assert moved[0] > moved[2] > moved[4] > moved[6]
+
+    def test_biases_alone_and_chosen_stages(self) -> None:
+        model = Net()
+        (stage,) = hp.randomize(model, "graded", which="biases", calibration=fresh_input(4), keep=[5])
+        assert stage.name == "0.5"
+        assert changed(model, stage.model) <= {n for n in tensors(model) if n.endswith("bias")}
+        assert changed(model, stage.model)

@@ -18,7 +18,9 @@ from .batch_norm import POLICIES, reestimate, reset_value
 from .blocks import Block, Order, automatic_blocks, given_blocks, order_of_use
 from .draws import STATISTICS, Draws, draw
 
-ORDERS = ("cascading", "reverse", "independent", "full")
+ORDERS = ("cascading", "reverse", "independent", "full", "graded")
+GRADES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+"""Shares of the new weights in the stages of "graded"."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Stage:
     """One step of a randomisation.
 
     Attributes:
-        name: the block that this stage adds (or the only one, for independent).
+        name: the block that this stage adds (or the only one, for independent); the share of new weights, for graded.
         blocks: all blocks that are randomised in it, in the order in which they were.
         model: a twin of the user's model, sharing all unchanged tensors; an ``nn.Module`` that anything can take.
     """
@@ -53,11 +55,13 @@ def randomize(
     """The stages of a weight randomisation, one after the other.
 
     Source: Adebayo et al. 2018, section 3.1 (cascading: from the logits down; independent: one block at a time), and the
-    older appendix's reverse order. Deviation: one draw a block and seed, so that the stages are nested.
+    older appendix's reverse order. Deviation: one draw a block and seed, so that the stages are nested. Graded: the less
+    disruptive check that the CGI paper (arXiv:1905.12152, section 5) asks for: (1 - t) original + t new in every block.
 
     Args:
         model: in evaluation mode; not touched.
-        order: "cascading", "reverse", "independent", or "full" (one stage, everything new).
+        order: "cascading", "reverse", "independent", "full" (one stage, everything new), or "graded" (everything mixed with
+            a share t of new weights, one stage for each t of `GRADES`, .05 to 1).
         init: see `heatproof.checks.draws.draw`.
         std: for "trunc_normal" and "uniform".
         blocks: `Block`s or module prefixes in the order of the forward pass; None makes them automatically.
@@ -67,7 +71,7 @@ def randomize(
         which: "all" parameters, or "biases" alone (running statistics stay).
         seed: together with a tensor's name it decides its new values.
         factory: makes a fresh instance with the model's own initialisation.
-        keep: positions (1 to the number of blocks) of the stages to yield; None yields all.
+        keep: positions (1 to the number of stages) of the stages to yield; None yields all.
 
     Raises:
         InputError, ModelError.
@@ -87,9 +91,13 @@ def randomize(
 
 
 def _stages(plan: _Plan, order: str, keep: Sequence[int] | None) -> Iterator[Stage]:
-    for position, (name, chosen) in enumerate(_sequence(plan.blocks, order), start=1):
+    if order == "graded":
+        steps = [(f"{t:g}", list(reversed(plan.blocks)), t) for t in GRADES]
+    else:
+        steps = [(name, chosen, 1.0) for name, chosen in _sequence(plan.blocks, order)]
+    for position, (name, chosen, share) in enumerate(steps, start=1):
         if keep is None or position in keep:
-            stage = _stage(plan, chosen)
+            stage = _stage(plan, chosen, share)
             _check_stage(plan, chosen, stage)
             yield Stage(name, tuple(b.name for b in chosen), stage)
 
@@ -142,17 +150,24 @@ def _sequence(blocks: list[Block], order: str) -> list[tuple[str, list[Block]]]:
     return [(b.name, walk[: i + 1]) for i, b in enumerate(walk)]
 
 
-def _stage(plan: _Plan, chosen: list[Block]) -> nn.Module:
+def _stage(plan: _Plan, chosen: list[Block], share: float) -> nn.Module:
     held = tensors(plan.model)
     names = [n for b in chosen for n in b.tensors]
-    replace = {n: plan.draws.values[n] for n in names if n in plan.draws.values}
+    replace = {n: _mixed(held[n], plan.draws.values[n], share) for n in names if n in plan.draws.values}
     statistics = [n for n in names if n.endswith(STATISTICS)] if plan.batch_norm != "keep" else []
-    replace |= {n: reset_value(n, held[n]) for n in statistics}
+    replace |= {n: _mixed(held[n], reset_value(n, held[n]), share) for n in statistics}
     stage = twin(plan.model, replace, own_buffers=True)  # calibration may write to them
     seen = {n for n in statistics if n not in plan.unused}
     if plan.batch_norm == "reestimate" and seen and plan.calibration is not None:
         reestimate(stage, seen, plan.calibration)
     return stage
+
+
+def _mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
+    """(1 - t) old + t new; the new value itself at t = 1, and for what is no number to mix (a counter)."""
+    if share == 1 or not old.is_floating_point():
+        return new
+    return torch.lerp(old.detach(), new.detach().to(old), share)
 
 
 def _check_stage(plan: _Plan, chosen: list[Block], stage: nn.Module) -> None:
