@@ -551,3 +551,37 @@ def test_classes_at_once_equal_single_classes_to_the_bit() -> None:
         rows = torch.arange(17)[:, None].expand(-1, 3)
         alone = torch.stack([hp.gradient(net.to(dtype), x, row) for row in rows])
         assert torch.equal(hp.gradient(net, x, rows), alone)
+
+
+class TokensBeforeBatchNorm(nn.Module):
+    """The strides of one sample here are what torch 2.13's batch norm differentiates wrongly on the CPU."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.mix, self.norm, self.head = nn.Linear(2, 6), nn.BatchNorm2d(6), nn.Linear(6 * 64, 5)
+        self.act = act
+        self.double().eval()
+        generator = torch.Generator().manual_seed(0)
+        for tensor in (*self.parameters(), self.norm.running_mean):
+            tensor.data = torch.randn(tensor.shape, generator=generator, dtype=torch.float64) / 3
+        self.norm.running_var.uniform_(0.5, 2, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.mix(x.flatten(2).transpose(1, 2))
+        return self.head(self.act(self.norm(tokens.transpose(1, 2).reshape(-1, 6, 8, 8))).flatten(1))
+
+
+@pytest.mark.parametrize("act", [torch.relu, torch.nn.functional.gelu, lambda x: x], ids=["relu", "gelu", "none"])
+@pytest.mark.parametrize("name", ["gradient", "lrp", "deeplift", "deconvnet", "rectgrad", "fullgrad"])
+def test_one_sample_alone_behind_a_batch_norm_over_tokens(name: str, act: Any) -> None:
+    if name in ("deconvnet", "rectgrad") and act is not torch.relu:
+        pytest.skip("a method for networks of ReLUs")
+    net, x, y = TokensBeforeBatchNorm(act), fresh_input(), targets()
+    together = hp.METHODS[name](net, x, y)
+    alone = torch.cat([hp.METHODS[name](net, x[i : i + 1], y[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(alone, together, rtol=1e-10, atol=1e-12)
+    if name == "gradient":
+        step = torch.zeros_like(x[:1])
+        step[0, 1, 3, 4] = 1e-6
+        rise = (net(x[:1] + step) - net(x[:1] - step))[0, y[0]] / 2e-6
+        assert alone[0, 1, 3, 4].item() == pytest.approx(rise.item(), rel=1e-6)

@@ -712,3 +712,47 @@ def test_k_targets_under_composite() -> None:
         alone, alone_rest = hp.lrp(net, x, row, rule="composite", return_residual=True)
         torch.testing.assert_close(found, alone, rtol=1e-10, atol=1e-13)
         torch.testing.assert_close(rest, alone_rest, rtol=1e-10, atol=1e-13)
+
+
+class ConstantTwice(nn.Module):
+    def __init__(self, first: Any) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.weight = torch.randn(5, 6, generator=generator, dtype=torch.float64)
+        self.last = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+        self.first = first
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(self.first(x, self.weight).relu(), self.last)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda x, w: (x[:, None] * w * 2).sum(-1) / 2,
+        lambda x, w: (-(x[:, None] * -w)).sum(-1),
+        lambda x, w: (x[:, None] * w + 0.1).sum(-1),
+    ],
+    ids=["scaled twice", "negated", "shifted"],
+)
+def test_products_with_another_constant_before_their_sum_are_refused(first: Any) -> None:
+    x = torch.randn(3, 6, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    y = torch.tensor([0, 1, 3])
+    for rule in ("zplus", "gamma", "alphabeta"):
+        with pytest.raises(hp.EscapedOp, match="in between"):
+            hp.lrp(ConstantTwice(first).eval(), x, y, rule=rule)
+    want = hp.lrp(ConstantTwice(lambda x, w: F.linear(x, w, w[:, 0] * 0)).eval(), x, y)
+    if "0.1" not in repr(first.__code__.co_consts):
+        torch.testing.assert_close(hp.lrp(ConstantTwice(first).eval(), x, y), want, rtol=1e-5, atol=1e-8)
+
+
+def test_a_mean_over_scaled_and_shifted_places_is_no_linear_layer() -> None:
+    """One weight for all that is summed: a plain mean, whatever stands in between."""
+    x = torch.randn(3, 2, 4, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    scale = torch.tensor([0.5, 2.0], dtype=torch.float64).view(2, 1, 1)
+
+    class Pooled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * scale * 2 + 0.1).mean((2, 3))
+
+    assert hp.lrp(Pooled().eval(), x, torch.tensor([0, 1, 0]), rule="zplus").isfinite().all()

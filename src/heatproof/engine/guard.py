@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import EscapedOp
-from .interpose import Call, tensors_in
+from .interpose import Call, has_odd_strides, tensors_in
 from .ops import ADD, is_in_place
 
 LINEAR = frozenset(
@@ -200,6 +200,11 @@ def uses_batch_statistics(out: Tensor) -> bool:
     """Whether a batch norm in the graph of `out` normalises with the statistics of the batch."""
     norms = (n for n in nodes([out.grad_fn]) if _kind(n) in BATCH_NORM and getattr(n, "_saved_training", False))
     return any(n._saved_input.shape[0] > 1 for n in norms)  # instance norm runs as one of batch size 1
+
+
+def has_odd_batch_norm(out: Tensor) -> bool:
+    """Whether torch differentiates a batch norm in the graph of `out` wrongly; see `interpose.odd_batch_norm`."""
+    return any(_kind(n) in BATCH_NORM and has_odd_strides(n._saved_input) for n in nodes([out.grad_fn]))
 
 
 def training_modules(model: torch.nn.Module) -> list[str]:

@@ -17,7 +17,7 @@ from ..errors import InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
-from .guard import Taint, check_graph, fixed_batch, uses_batch_statistics
+from .guard import Taint, check_graph, fixed_batch, has_odd_batch_norm, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
 from .model import call_model, check_inputs, own
@@ -169,6 +169,9 @@ def _run(
                 out = call_model(private, x)
         else:
             out = call_model(private, leaf.clone())
+            if len(inputs) == 1 and any(has_odd_batch_norm(t) for t in tensors_in(out) if t.requires_grad):
+                with mode:
+                    out = call_model(private, leaf.clone())
     check_output(out, score, len(inputs))
     _check_differentiable(out)
     if rules and taint is not None:

@@ -48,7 +48,8 @@ def lrp(
         rule: of convolutions and linear layers: "epsilon", "zplus", "gamma", "alphabeta"; "composite": gamma for
             convolutions, epsilon for linear layers, the box for a convolution that is the first layer; "epsilon_plus" and
             "epsilon_alphabeta": zplus or alphabeta for convolutions, epsilon for linear layers. Sums, means and
-            normalisation have epsilon everywhere.
+            normalisation have epsilon everywhere. A layer is what the network calls it (a 1 x 1 convolution is a
+            convolution); a scale, shift or batch norm behind it is part of it, up to a concatenation, stack or mask.
         epsilon: added to the size of each denominator, in the units of the activations.
         gamma: how much more the contributions of the output's own sign count.
         alpha, beta: weights of positive and negative contributions; alpha - beta = 1.

@@ -17,7 +17,7 @@ from ..engine.interpose import Call, RuleSet, tensors_in
 from ..engine.ops import CONVOLUTION
 from ..errors import EscapedOp
 from .lrp_box import Box
-from .lrp_calls import BATCH_NORM, is_scale, is_view, keeps_shape, scale_and_shift
+from .lrp_calls import BATCH_NORM, View, is_scale, is_view, keeps_shape, scale_and_shift
 from .lrp_layer import Layer, LayerRule, Shares, box, shares_of
 from .lrp_norm import NORM_RULES
 from .lrp_plans import PLANS, Options, Plan
@@ -92,10 +92,13 @@ class Relevance:
         return out
 
     def _scale(self, call: Call, x: Tensor) -> Any:
-        spread = spread_of(call, x)
+        held, spread = self.spread.of(x), spread_of(call, x)
+        views: tuple[View, ...] = ()
+        if held is not None and not held[0].uniform and self.options.rule != "epsilon":
+            spread, views = replace(held[0], lost=True), held[1]  # a second constant: no longer x times weights
         out = self._merged(call, x)
         if spread is not None and out is not NotImplemented:
-            self.spread.put(next(tensors_in(out)), spread)
+            self.spread.put(next(tensors_in(out)), spread, views)
         return out
 
     def _merged(self, call: Call, x: Tensor) -> Any:

@@ -75,12 +75,17 @@ class Summed:
 
 @dataclass(frozen=True)
 class Spread:
-    """An input times constants, element by element: a sum over it is a weighted sum."""
+    """An input times constants, element by element: a sum over it is a weighted sum. Lost: with another constant behind."""
 
     x: Tensor
     weight: Tensor
     product: Product
     version: int
+    lost: bool = False
+
+    @property
+    def uniform(self) -> bool:
+        return bool((self.weight == self.weight.flatten()[0]).all())
 
     def layer(self, add: Call, views: tuple[View, ...]) -> Layer | None:
         """The sum `add` over the views of this as a layer; None where the terms of each sum have one weight."""
@@ -94,6 +99,11 @@ class Spread:
 
         if self._even(add, views[:-1]):
             return None
+        if self.lost:
+            raise EscapedOp(
+                f"{add} adds up products with weights that were scaled, shifted or negated in between, which the rules of "
+                "LRP cannot read as a linear layer; write it as one, or use rule='epsilon'"
+            )
         if self.x._version != self.version:
             raise EscapedOp(f"{add} adds up products whose factor was written to in place; use the ordinary operation")
         return Layer(self.x, self.weight, None, product)
