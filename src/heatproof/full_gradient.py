@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,15 @@ from .engine.layout import LAST, TOKENS, on_grid
 from .engine.model import check_inputs, own
 from .engine.ops import CONVOLUTION
 from .engine.passes import TERMS, Pass, forward
+from .engine.pullback import differentiated
 from .engine.residual import BATCH_NORM_OPS
 from .engine.terms import FoldedBatch, Traced
 from .errors import EscapedOp, ModelError
 from .psi import Psi
 from .score import check_target, logit
 from .types import Score
+
+Result = TypeVar("Result")
 
 LAYERS = CONVOLUTION | BATCH_NORM_OPS
 """What the official code takes a bias-gradient of for the map."""
@@ -102,9 +105,7 @@ def full_gradient(model: nn.Module, inputs: Tensor, target: Any = None, *, score
         >>> d.output.item(), d.input_term.item(), [t.value.sum().item() for t in d.terms]  # example 2: f = 8
         (8.0, 6.0, [3.0, -1.0])
     """
-    found = decompose(model, inputs, target, score, _stack)
-    assembled: FullGradient = found
-    return assembled
+    return decompose(model, inputs, target, score, _stack)
 
 
 def full_gradient_map(
@@ -151,8 +152,7 @@ def full_gradient_map(
             return one(run, target, score, keep=run.shared)
         return torch.stack([one(run, row, score, keep=True) for row in target])
 
-    maps: Tensor = decompose(model, inputs, target, score, reduce)
-    return maps
+    return decompose(model, inputs, target, score, reduce)
 
 
 def _felt(grad: Tensor, residual: Tensor) -> Tensor:
@@ -167,13 +167,13 @@ def decompose(
     inputs: Tensor,
     target: Any,
     score: Score,
-    reduce: Callable[[Pass, Tensor, Score], Any],
-) -> Any:
+    reduce: Callable[[Pass, Tensor, Score], Result],
+) -> Result:
     """`reduce` of one pass with terms; where the batch is folded, of one pass a sample, put together along the batch."""
     private = own(model)
     check_inputs(private, inputs)
 
-    def run_on(batch: Tensor, target: Any) -> Any:
+    def run_on(batch: Tensor, target: Any) -> Result:
         with torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
             run = forward(private, batch, score, None, TERMS)
             return reduce(run, run.target(score, target), score)
@@ -188,7 +188,8 @@ def decompose(
             ) from None
     if target is not None:
         check_target(target, len(inputs), inputs.device, None)
-    return _joined([run_on(inputs[i : i + 1], _only(target, i, len(inputs))) for i in range(len(inputs))])
+    whole: Result = _joined([run_on(inputs[i : i + 1], _only(target, i, len(inputs))) for i in range(len(inputs))])
+    return whole
 
 
 def pull(
@@ -208,11 +209,8 @@ def pull(
 
     handles = [t.edge.node.register_prehook(reader(t)) for t in (*run.traced, *of_score)]
     try:
-        grad = torch.autograd.grad(scores.sum(), run.leaf, retain_graph=keep)[0]
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
+        with differentiated():
+            grad = torch.autograd.grad(scores.sum(), run.leaf, retain_graph=keep)[0]
     finally:
         for handle in handles:
             handle.remove()

@@ -21,7 +21,7 @@ from .guard import Taint, check_graph, fixed_batch, has_odd_batch_norm, uses_bat
 from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
 from .model import call_model, check_inputs, own
-from .pullback import pull_back, scores_of
+from .pullback import differentiated, pull_back, scores_of
 from .sharing import SHARING
 from .taps import LayerTap, SpatialTap
 from .terms import FoldedBatch, Terms, Traced, separate
@@ -91,17 +91,16 @@ class Pass:
         roots = [self.leaf if place == INPUT else self.taps[place].edge for place in places]
         rows = target[None] if target.dim() == 1 else target
         try:
-            with torch.inference_mode(False):  # the caller's target may be an inference tensor, which scores would save
+            # the caller's target may be an inference tensor, which scores would save
+            with torch.inference_mode(False), differentiated():
                 grads = pull_back(self.out, score, rows.clone(), roots, self.rules, keep=self.shared)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            if "not have been used" in str(error):
-                raise NotApplicable(
-                    f"{', '.join(tap.name for tap in self.taps.values())} does not reach the output (a side branch); give "
-                    "layer=, the path of a module that does"
-                ) from error
-            raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
+        except ModelError as error:
+            if "not have been used" not in str(error.__cause__):
+                raise
+            raise NotApplicable(
+                f"{', '.join(tap.name for tap in self.taps.values())} does not reach the output (a side branch); give "
+                "layer=, the path of a module that does"
+            ) from error
         return {place: g[0] if target.dim() == 1 else g for place, g in zip(places, grads, strict=True)}
 
 

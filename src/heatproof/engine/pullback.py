@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..types import Score
 from .guard import Taint, check_graph
 from .interpose import Interpose, RuleSet
+
+
+@contextmanager
+def differentiated() -> Iterator[None]:
+    """Within: what autograd raises is told as `ModelError`."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
 
 
 def pull_back(
