@@ -144,6 +144,14 @@ def test_a_sheet_names_every_method_over_its_own_map() -> None:
     np.testing.assert_array_equal(shown[2], colour(maps["gradcam"], "absolute"))
 
 
+def test_a_sheet_says_where_a_map_is_zero() -> None:
+    """A black tile is a result (deconvnet on SqueezeNet), and must not look like a failure."""
+    maps = {"deconvnet": np.zeros((3, 8, 8)), "gradient": np.ones((3, 8, 8))}
+    said = " ".join(texts(sheet(np.zeros((8, 8, 3), np.uint8), maps, "a")).split())
+    assert "deconvnet is zero everywhere" in said
+    assert "gradient is zero" not in said
+
+
 @pytest.mark.parametrize("picture", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)])
 def test_a_sheet_refuses_a_picture_of_another_kind(picture: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"expected uint8 \(H, W, 3\)"):

@@ -49,6 +49,7 @@ def sheet(picture: Array, maps: Mapping[str, Array], title: str, refused: Mappin
     width = 2 * MARGIN + columns * (wide + GAP) - GAP
     heading = textwrap.wrap(plain(title), max(20, int(width * 10.5))) or [""]
     notes = _notes(refused, int(width * 15))
+    notes += [f"{plain(name)} is zero everywhere: it found nothing to show" for name, m in maps.items() if not m.any()]
     top = MARGIN + 0.26 * len(heading)
     height = top + rows * (high + LABEL + GAP) + 0.3 + LINE * len(notes) + MARGIN / 2
     figure = Figure(figsize=(width, height), dpi=150, facecolor=PAPER)
