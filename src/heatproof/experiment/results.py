@@ -25,6 +25,8 @@ NO_NUMBERS: dict[str, Any] = {
     **dict.fromkeys(("floor", "excess", "excess_last", "vanished", "undefined"), float("nan")),
     "floor_badly_estimated": False,
 }
+NULL_OF = {"smooth": "smooth_null"}
+"""Checks that have a floor of their own."""
 SHOWN = (*METRICS, "spearman_support")
 
 COLUMNS = ["model", "dataset", "method", "check", "stage", "metric", "image", "seed", "value", "status", "error"]
@@ -42,12 +44,35 @@ class Strip:
         picture: the photo as the model saw it, uint8 ``(H, W, 3)``.
         stages: names of the columns, "original" first.
         maps: for each method raw float32 ``(1 + stages, C, H, W)`` or ``(1 + stages, 1, H, W)``.
+        check: whose stages they are.
     """
 
     image: int
     title: str
     picture: np.ndarray[Any, Any]
     stages: list[str]
+    maps: dict[str, np.ndarray[Any, Any]]
+    check: str = "cascading"
+
+
+@dataclass(frozen=True)
+class ClassSheet:
+    """The maps of one photo for several classes (CGI paper, figure 1).
+
+    Attributes:
+        image: index of the photo in the data set.
+        title: what to print over it.
+        picture: the photo as the model saw it, uint8 ``(H, W, 3)``.
+        classes: names of the columns.
+        target: place of the explained class among them.
+        maps: for each method raw float32 ``(classes, C, H, W)``; all tiles of a method share one scale.
+    """
+
+    image: int
+    title: str
+    picture: np.ndarray[Any, Any]
+    classes: list[str]
+    target: int
     maps: dict[str, np.ndarray[Any, Any]]
 
 
@@ -62,12 +87,24 @@ class Results:
         curves: one row per (check, method, metric, stage) with mean, lower, upper (95 %), defined (share of finite
             cells), share (part of the blocks randomised, 0 to 1) and the excess with its interval (excess,
             excess_lower, excess_upper; NaN where the floor is over .9).
-        floors: one row per (method, metric): floor, floor_lower, floor_upper, prior, zeros (mean share of pixels that
-            are zero in both maps).
+        floors: one row per (null, method, metric): floor, floor_lower, floor_upper, prior, zeros (mean share of pixels
+            that are zero in both maps), closed_form (what absolute Spearman of independent magnitudes would be with these
+            shared zeros; NaN for other metrics). null: "null", or "smooth_null" for the maps of the check smooth.
         verdicts: one row per method, worst first: method, verdict, reason, metric (the deciding one), floor, excess,
             vanished, undefined, faithfulness, faithfulness_lower, faithfulness_upper (NaN where not measured).
         refused: one row per method that could not run: method, status, error.
-        strips: film strips of a few photos.
+        strips: film strips of a few photos, one set for each weight check that was asked for.
+        by_check: one row per (method, check) of the checks that judge: method, check, verdict, reason, metric, floor,
+            excess (at the first judged stage), excess_lower, excess_upper, excess_last.
+        calibration: one row per (method, pair, level, metric): mean, lower, upper, defined. pair: a name of
+            `heatproof.checks.calibration.PAIRS`; level: the share of noise of the pair "product_noise", else 0.
+        kept: one row per (method, variant): classes, share, share_lower, share_upper, mass, mass_lower, mass_upper,
+            expected (share under random gradients); variant: "original", "top block random", "all random".
+        efficient: one row per method: rise (of the entropy of its histogram), lower, upper, before, after, bins.
+        planted: one row per method of the planted-evidence control: similarity, lower, upper (signed Spearman of the maps
+            of two networks that read different places), inside_own, inside_other (share of sum_c |m| at the place that
+            the network reads, and at the other one), chance (share of pixels), moved (bool: own > other, in the interval).
+        sheets: maps of every class of a few photos.
     """
 
     folder: Path
@@ -78,6 +115,19 @@ class Results:
     verdicts: pd.DataFrame
     refused: pd.DataFrame
     strips: list[Strip] = field(default_factory=list)
+    by_check: pd.DataFrame = field(default_factory=pd.DataFrame)
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    kept: pd.DataFrame = field(default_factory=pd.DataFrame)
+    efficient: pd.DataFrame = field(default_factory=pd.DataFrame)
+    planted: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sheets: list[ClassSheet] = field(default_factory=list)
+
+    def floor(self, method: str, metric: str, check: str = "") -> dict[Any, Any]:
+        """The row of `floors` that a check of a method is judged against; empty where none was measured."""
+        null = NULL_OF.get(check, "null")
+        rows = self.floors[(self.floors["method"] == method) & (self.floors["metric"] == metric)]
+        found = rows[rows["null"] == null].to_dict("records") if "null" in rows else rows.to_dict("records")
+        return found[0] if found else {}
 
 
 def load(folder: Path) -> Results:
