@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from heatproof.experiment.results import COLUMNS, Results, Strip
+from heatproof.experiment.results import COLUMNS, ClassSheet, Results, Strip
 
 Array = np.ndarray[Any, Any]
 
@@ -51,6 +52,144 @@ def results(folder: Path, size: int = 48, photos: int = 3, title: str = "photo_{
     )
     strips = [_strip(i, size, title.format(i)) for i in range(photos)]
     return Results(folder, config(), _table(photos), curves, floors, verdicts, refused, strips)
+
+
+CHECKS = ["cascading", "reverse", "independent", "full", "graded", "biases", "smooth", "labels", "random_logit"]
+JUDGING = ["cascading", "reverse", "full", "graded", "smooth", "labels"]
+SHARES = [0.05, 0.1, 0.2, 0.5, 1.0]
+CAVEATS = {
+    "cascading": "Randomising from the output down keeps information: the lower layers still pass the photo on.",
+    "kept": "CGI and CLRP pass partly by construction: their competition keeps few pixels of any random network.",
+    "random_logit": "Two classes that share their evidence share their maps.",
+    "efficient": "A map of noise has no complexity to gain.",
+}
+BLIND = ["gradient", "gradient_x_input"]
+"""Methods that do not see the last bias."""
+
+
+def full_results(folder: Path, size: int = 48, photos: int = 3, title: str = "photo_{}.jpg: tench 0.97") -> Results:
+    """The run of `results` with every check, calibration, kept share, entropy, planted evidence and class sheets."""
+    run = results(folder, size, photos, title)
+    curves = pd.concat([run.curves, *(_check_curves(run.curves, check) for check in CHECKS[1:])], ignore_index=True)
+    own = run.floors.assign(null="smooth_null", floor=run.floors["floor"].clip(upper=0.8) + 0.11, floor_lower=np.nan)
+    floors = pd.concat([_closed(run.floors).assign(null="null"), _closed(own)], ignore_index=True)
+    return dataclasses.replace(
+        run, config=full_config(), curves=curves, floors=floors, by_check=_by_check(run.verdicts),
+        strips=[*run.strips, *(dataclasses.replace(s, check="reverse") for s in run.strips[:1])],
+        calibration=_calibration(), kept=_kept(), efficient=_efficient(), planted=_planted(),
+        sheets=[class_sheet(0, size, title.format(0))],
+    )  # fmt: skip
+
+
+def _closed(floors: pd.DataFrame) -> pd.DataFrame:
+    """Support-only Spearman beside absolute, and the closed form of absolute."""
+    support = floors[floors["metric"] == "spearman_abs"].assign(metric="spearman_support", floor=0.07)
+    both = pd.concat([floors, support], ignore_index=True)
+    return both.assign(closed_form=np.where(both["metric"] == "spearman_abs", 0.777, np.nan))
+
+
+def _check_curves(curves: pd.DataFrame, check: str) -> pd.DataFrame:
+    """The curves of another check, made from those of the cascade; real runs have no stage 0."""
+    rows = curves[curves["stage"] > 0].assign(check=check)
+    absolute = rows[rows["metric"] == "spearman_abs"]
+    rows = pd.concat([rows, absolute.assign(metric="spearman_support")], ignore_index=True)
+    if check in ("full", "labels", "random_logit"):
+        return rows[rows["stage"] == 8].assign(stage=1, share=1.0)
+    if check == "graded":
+        rows = rows[rows["stage"] <= len(SHARES)]
+        return rows.assign(share=[SHARES[s - 1] for s in rows["stage"]])
+    if check == "independent":
+        return rows.assign(share=1 / len(BLOCKS), mean=1 - (1 - rows["mean"]) * rows["stage"] / len(BLOCKS))
+    if check == "biases":
+        same = rows["method"].isin(BLIND) & (rows["stage"] == 1)
+        ones = {name: rows[name].where(~same, 1.0) for name in ("mean", "lower", "upper")}
+        return rows.assign(**ones)
+    return rows.assign(mean=rows["mean"] * 0.9, lower=rows["lower"] * 0.9, upper=rows["upper"] * 0.9)
+
+
+def _by_check(verdicts: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for row in verdicts.to_dict("records"):
+        for place, check in enumerate(JUDGING):
+            verdict = "insensitive" if check == "labels" and row["method"] == "smoothgrad" else row["verdict"]
+            excess = row["excess"] - 0.01 * place
+            rows.append({"method": row["method"], "check": check, "verdict": verdict, "reason": row["reason"],
+                         "metric": row["metric"], "floor": row["floor"], "excess": excess,
+                         "excess_lower": excess - 0.05, "excess_upper": excess + 0.05, "excess_last": 0.0})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _calibration() -> pd.DataFrame:
+    metrics = [*METRICS, "spearman_support"]
+    free = {"uniform_uniform": 0.001, "gaussian_gaussian": 0.002, "product_uniform": 0.45, "product_gaussian": 0.44}
+    rows = [(f"({pair})", pair, 0.0, m, v) for pair, v in free.items() for m in metrics]
+    maps = {"map_uniform": 0.0, "map_gaussian": -0.00049, "edges": 0.31, "edge_input": 0.62}
+    rows += [(name, pair, 0.0, m, v) for name in METHODS for pair, v in maps.items() for m in metrics]
+    levels = {0.0: 1.0, 0.1: 0.98, 0.3: 0.9, 1.0: 0.7, 3.0: 0.5, 10.0: 0.46}
+    noisy = "(input x noisy gradient)"
+    rows += [(noisy, "product_noise", s, m, v) for s, v in levels.items() for m in metrics]
+    table = pd.DataFrame(rows, columns=["method", "pair", "level", "metric", "mean"])
+    return table.assign(lower=table["mean"] - 0.004, upper=table["mean"] + 0.004, defined=1.0)
+
+
+def _kept() -> pd.DataFrame:
+    values = {"original": (0.41, 0.83), "top block random": (0.2013, 0.33), "all random": (0.19, 0.31)}
+    rows = [(m, v, 10, s, s - 0.02, s + 0.02, mass, mass - 0.03, mass + 0.03, 0.1998)
+            for m in ("cgi", "clrp") for v, (s, mass) in values.items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "variant", "classes", "share", "share_lower", "share_upper", "mass",
+                                       "mass_lower", "mass_upper", "expected"])  # fmt: skip
+
+
+def _efficient() -> pd.DataFrame:
+    rows = [(name, 0.4 - 0.05 * i, 0.37 - 0.05 * i, 0.43 - 0.05 * i, 3.11, 4.35 - 0.15 * i, 100)
+            for i, name in enumerate(METHODS)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "rise", "lower", "upper", "before", "after", "bins"])
+
+
+def _planted() -> pd.DataFrame:
+    rows = [(name, 0.9 if name in CONTROLS else 0.17, 0.1, 0.24, *((0.08, 0.07, 0.0625, False) if name in CONTROLS
+             else (0.58, 0.09, 0.0625, True))) for name in METHODS if name != "vanilla_custom"]  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "similarity", "lower", "upper", "inside_own", "inside_other", "chance",
+                                       "moved"])  # fmt: skip
+
+
+def class_sheet(index: int, size: int, title: str, classes: int = 10) -> ClassSheet:
+    """Gradient x input for every class, and their competition."""
+    rng, photo = np.random.default_rng([index, 7]), picture(index, size)
+    edges = np.hypot(*np.gradient(photo.astype(np.float32).mean(-1)))
+    strength = np.linspace(0.4, 1.6, classes, dtype=np.float32)[:, None, None, None]
+    base = np.stack([edges * smooth(rng, size, size / 6) for _ in range(3 * classes)])
+    maps = strength * base.reshape(classes, 3, size, size).astype(np.float32)
+    cgi = np.where((maps >= maps.max(0)) & (maps > 0), maps, 0)
+    other = np.abs(maps[:, :1])
+    names = [f"class {i}" for i in range(classes)]
+    return ClassSheet(index, title, photo, names, 3, {"gradient_x_input": maps, "cgi": cgi, "gradcam": other})
+
+
+def full_config() -> dict[str, Any]:
+    """The configuration of a run with every check."""
+    down = list(reversed(BLOCKS))
+    shares = [(i + 1) / len(BLOCKS) for i in range(len(BLOCKS))]
+    plan = {c: {"stages": list(range(1, 9)), "names": BLOCKS if c in ("reverse", "smooth") else down, "shares": shares}
+            for c in ("cascading", "reverse", "independent", "biases", "smooth")}  # fmt: skip
+    plan["graded"] = {"stages": list(range(1, 6)), "names": [f"{s:g}" for s in SHARES], "shares": SHARES}
+    extra = ["efficient", "calibration", "kept", "classes", "planted"]
+    return config() | {
+        "checks": [*CHECKS, *extra], "check_plan": plan, "caveats": CAVEATS, "labels": LABELS,
+        "metrics": [*METRICS, "spearman_support"],
+    }  # fmt: skip
+
+
+LABELS = {
+    "concluded": True,
+    "why": "Both networks learned their labels by heart, so a map that stays the same does not come from the labels.",
+    "train": "5000 images, Adam, 40 epochs",
+    "gates": [
+        {"name": "accuracy on permuted training labels", "value": 0.9934, "limit": 0.95, "holds": True},
+        {"name": "accuracy on test images, chance", "value": 0.171, "limit": "0.100 ± 0.050", "holds": False},
+        {"name": "accuracy on the training images of the given network", "value": None, "limit": 0.95, "holds": None},
+    ],
+}
 
 
 def _excess(name: str, stage: int) -> float:

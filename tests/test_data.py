@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from heatproof.data import decode
-from heatproof.data.files import spread
+from heatproof.data.batch import prepare_batch
+from heatproof.data.choice import Choice
 from heatproof.data.folder import read_folder, read_images
 from heatproof.data.images import image_set
 from heatproof.data.labels import class_name, read_class_names
@@ -322,10 +323,66 @@ def test_a_neighbour_stands_in_for_a_bad_file(tmp_path):
 @pytest.mark.parametrize(("count", "limit"), [(10, 3), (3, 10), (7, 7), (100, 32), (5, None)])
 def test_spread_covers_everything_once(count, limit):
     for seed in (None, 3):
-        runs = spread(count, limit, seed)
+        runs = Choice(limit, seed).runs(count)
         assert sorted(i for run in runs for i in run) == list(range(count))
         assert len(runs) == min(count, limit or count)
         assert max(map(len, runs)) - min(map(len, runs)) <= 1
+
+
+def test_the_first_images_of_a_folder(tmp_path):
+    for i in range(6):
+        save(tmp_path / f"{i}.png", photo(8, 8, seed=i))
+    assert read_images(tmp_path, limit=3, order="first").names == ("0.png", "1.png", "2.png")
+    (tmp_path / "1.png").write_text("bad")
+    some = read_folder(tmp_path, limit=3, order="first")
+    assert some.names == ("0.png", "2.png")  # the first three files, not a fourth in place of one
+    assert [name for name, _ in some.skipped] == ["1.png"]
+
+
+@pytest.mark.parametrize(("train", "held_out"), [("train", "test"), ("Training", "Validation"), ("TRAIN", "val")])
+def test_folders_of_a_split(tmp_path, train, held_out):
+    for name in (f"{train}/cat/1.png", f"{train}/dog/2.png", f"{held_out}/cat/3.png", f"{held_out}/4.png", "5.png"):
+        save(tmp_path / name, photo(8, 8))
+    (tmp_path / held_out / "cat" / "6.png").write_text("bad")
+    first, second = read_images(tmp_path, split="train"), read_images(tmp_path)
+    assert first.names == (f"{train}/cat/1.png", f"{train}/dog/2.png")
+    assert first.labels == ("cat", "dog")
+    assert second.names == (f"{held_out}/4.png", f"{held_out}/cat/3.png")
+    assert second.labels == (None, "cat")
+    assert [name for name, _ in second.skipped] == [f"{held_out}/cat/6.png"]
+    assert first.classes == second.classes == ("cat", "dog")
+    assert first.targets is second.targets is None  # folders do not say which number the model gives a class
+    assert second.sha256 == read_folder(tmp_path, split="test").sha256
+
+
+def test_of_several_held_out_parts_test_comes_first(tmp_path):
+    for name in ("val/cat/1.png", "train/cat/2.png", "test/cat/3.png"):
+        save(tmp_path / name, photo(8, 8))
+    assert read_images(tmp_path).names == ("test/cat/3.png",)
+    (tmp_path / "test/cat/3.png").unlink()
+    with pytest.raises(InputError, match=r"no image in .*test or its folders"):
+        read_images(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("train/1.png", "bus/2.png"):
+        save(tmp_path / name, photo(8, 8))
+    images = read_images(tmp_path)
+    assert (images.labels, images.classes) == (("bus", "train"), ("bus", "train"))
+    for path in (tmp_path, tmp_path / "bus" / "2.png"):
+        with pytest.raises(InputError, match=r"split='test': .* has no training and test parts .*; leave split out"):
+            read_images(path, split="test")
+
+
+def test_a_folder_without_pictures_says_where_the_data_is(tmp_path):
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-labels-idx1-ubyte").write_bytes(b"")
+    with pytest.raises(InputError, match=r"the data set in .*data/MNIST is read when that folder is given"):
+        read_images(tmp_path / "data")
+    (tmp_path / "data_batch_1").write_bytes(b"\x80")
+    with pytest.raises(InputError, match="are pickles, whose opening can run any code, and are never opened"):
+        read_images(tmp_path)
 
 
 def test_nothing_to_read(tmp_path):
@@ -396,6 +453,18 @@ def test_pixels_that_are_not_numbers(tmp_path, bad):
         read_images(tmp_path / "x.npy")
 
 
+def test_pixels_whose_sum_overflows_are_numbers():
+    huge = torch.full((2, 1, 2, 2), 3e38)
+    assert torch.equal(image_set(huge, ["a", "b"]).pixels, huge)
+    with pytest.raises(InputError, match=r"b \(image 1 of .*\) has 1 NaN or infinite"):
+        image_set(torch.tensor([[[[1e38]]], [[[-float("inf")]]], [[[1.0]]]]), ["a", "b", "c"])
+
+
+def test_a_set_does_not_copy_pixels_that_fit():
+    pixels = torch.rand(2, 1, 3, 3)
+    assert image_set(pixels, ["a", "b"]).pixels.data_ptr() == pixels.data_ptr()
+
+
 def test_sets_that_do_not_fit_together():
     with pytest.raises(InputError, match="one for each image"):
         image_set(torch.zeros(2, 1, 3, 3), ["a"])
@@ -427,11 +496,33 @@ def test_layouts_of_a_stack_are_one(tmp_path):
     assert read["last.npy"].targets is None
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "how", [Preprocess(mean=0.3, std=0.7), Preprocess((6, 9), channels=1), Preprocess(4, channels=3)]
+)
+def test_a_stack_at_once_is_its_pictures_one_by_one(dtype, channels, how):
+    top = np.iinfo(dtype).max
+    pixels = np.random.default_rng(1).integers(0, top, (4, 6, 9, channels), dtype=dtype, endpoint=True)
+    names = [f"{i}" for i in range(4)]
+    together = prepare_batch(pixels, how, names)
+    assert together.is_contiguous()
+    for one, out in zip(pixels, together, strict=True):
+        assert torch.equal(out, prepare(one, how))
+
+
+def test_a_stack_of_other_channels_is_refused_by_name():
+    with pytest.raises(InputError, match="first has 4 channels and the model takes 3"):
+        prepare_batch(np.zeros((2, 5, 5, 4), np.uint8), Preprocess(channels=3), ["first", "second"])
+
+
 def test_a_grey_stack_and_a_limit(tmp_path):
     pixels = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
     np.savez(tmp_path / "x.npz", anything=pixels, labels=[f"class {i}" for i in range(10)])
     images = read_images(tmp_path / "x.npz", limit=5)
     assert images.labels == tuple(f"class {i}" for i in (0, 2, 4, 6, 8))
+    assert images.classes == tuple(f"class {i}" for i in range(10))
+    assert read_images(tmp_path / "x.npz", limit=5, order="first").names == tuple(f"x_{i:05d}" for i in range(5))
     assert images.names[-1] == "x_00008"
     assert images.picture(4).shape == (4, 4, 3)
     assert images.picture(4).max() == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -22,6 +23,8 @@ from torch.testing import assert_close
 from heatproof.errors import InputError
 from heatproof.similarity import hog_similarity, spearman, ssim, support_spearman, zero_share
 from heatproof.similarity.hog import hog_features
+from heatproof.similarity.metrics import KINDS, Metric, metric_from_text, named_metrics
+from heatproof.similarity.normalise import NORMALISATIONS
 
 Array = np.ndarray[Any, Any]
 Similarity = Callable[..., Tensor]
@@ -34,6 +37,12 @@ METRICS: dict[str, Similarity] = {
     "ssim_code": lambda a, b: ssim(a, b, preset="code"),
     "hog": hog_similarity,
     "hog_spearman": lambda a, b: hog_similarity(a, b, correlation="spearman"),
+    "ssim_percentile": lambda a, b: ssim(a, b, normalise="percentile"),
+    "ssim_second_moment": lambda a, b: ssim(a, b, normalise="second_moment"),
+    "ssim_code_percentile": lambda a, b: ssim(a, b, preset="code", normalise="percentile"),
+    "ssim_code_second_moment": lambda a, b: ssim(a, b, preset="code", normalise="second_moment"),
+    "hog_percentile": lambda a, b: hog_similarity(a, b, normalise="percentile"),
+    "hog_second_moment": lambda a, b: hog_similarity(a, b, normalise="second_moment"),
 }
 each_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 
@@ -235,6 +244,186 @@ class TestHog:
         assert spearman(board, board).item() == 1
 
 
+def without_outliers(m: Array) -> Array:
+    level = np.percentile(np.abs(m), 99)
+    return np.clip(m, -level, level)
+
+
+def by_skimage_normalised(a: Tensor, b: Tensor, preset: str, normalise: str) -> Tensor:
+    """SSIM, one pair after the other, in numpy and scikit-image."""
+    options: dict[str, Any] = {"gaussian_weights": True, "use_sample_covariance": True, "channel_axis": 0}
+    if preset == "paper":
+        options, a, b = {"win_size": 5}, a.double().sum(1), b.double().sum(1)
+    values = []
+    for x, y in zip(a.double().numpy(), b.double().numpy(), strict=True):
+        if normalise == "percentile":
+            x, y = unit(without_outliers(x)), unit(without_outliers(y))
+            data_range = 1.0 if preset == "paper" else 2.0
+        else:
+            x, y = (m / np.sqrt(np.mean(m**2)) for m in (x, y))
+            both = np.stack([x, y])
+            data_range = both.max() - both.min()
+        values.append(structural_similarity(x, y, data_range=data_range, **options))
+    return torch.tensor(values, dtype=torch.float64)
+
+
+class TestNormalise:
+    @pytest.mark.parametrize("preset", ["paper", "code"])
+    @pytest.mark.parametrize("normalise", ["percentile", "second_moment"])
+    @pytest.mark.parametrize("kind", ["noise", "sparse", "ties"])
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_ssim_equals_skimage(self, preset: str, normalise: str, kind: str, channels: int) -> None:
+        a, b = pair(5, channels, 28, 23, kind=kind)
+        a[:, 0, 4, 5] *= 40
+        expected = by_skimage_normalised(a, b, preset, normalise)
+        assert_close(ssim(a, b, preset, normalise), expected, rtol=0, atol=1e-10)
+
+    @pytest.mark.parametrize("size", [11, 101])
+    def test_the_percentile_is_that_of_numpy(self, size: int) -> None:
+        """Of 121 values it lies between two, of 101 x 101 on one."""
+        a, b = pair(3, 1, size, size, dtype=torch.float32)
+        expected = by_skimage_normalised(a, b, "paper", "percentile")
+        assert_close(ssim(a, b, normalise="percentile"), expected, rtol=0, atol=1e-10)
+
+    @pytest.mark.parametrize("cells", [None, 4])
+    def test_hog_equals_skimage_on_clipped_maps(self, cells: int | None) -> None:
+        a, b = pair(4, 1, 28, 28)
+        a[:, 0, 4, 5] = b[:, 0, 4, 5] = 60.0
+        x, y = (torch.tensor(np.stack([without_outliers(m) for m in p.numpy()])) for p in (a, b))
+        result = hog_similarity(a, b, cells=cells, normalise="percentile")
+        assert_close(result, by_skimage_hog(x, y, cells or 7, 2), rtol=0, atol=1e-6)
+        assert (result < hog_similarity(a, b, cells=cells) - 0.05).all()
+
+    def test_a_clip_removes_what_one_outlier_did(self) -> None:
+        """peers.md 3.11: the same outlier moves the SSIM of two unrelated maps from .01 to .97."""
+        a, b = maps(4, 1, 64, 64), maps(4, 1, 64, 64, seed=1)
+        x, y = a.clone(), b.clone()
+        x[..., 9, 9] = y[..., 9, 9] = 300.0
+        assert ssim(a, b).mean().item() == pytest.approx(0.01, abs=0.015)
+        assert ssim(x, y).mean().item() == pytest.approx(0.97, abs=0.005)
+        assert ssim(x, y, normalise="second_moment").mean().item() > 0.9  # it does not cure this
+        assert ssim(x, y, normalise="percentile").mean().item() == pytest.approx(0.01, abs=0.01)
+
+    def test_every_map_is_scaled_by_itself(self) -> None:
+        """A loud map in the batch changes nothing, nor does a scale of one map of a pair."""
+        a, b = pair(3, 2, 16, 16)
+        for normalise in NORMALISATIONS:
+            alone = ssim(a[:1], b[:1], normalise=normalise)
+            loud = torch.cat([a[:1], 1e6 * a[1:]])
+            assert_close(ssim(loud, b, normalise=normalise)[:1], alone, rtol=0, atol=0)
+            assert_close(ssim(1e-170 * a, 1e9 * b, normalise=normalise), ssim(a, b, normalise=normalise))
+
+    def test_the_second_moment_keeps_zero_where_it_is(self) -> None:
+        """A constant added to both maps changes how alike their means are; after min-max it changes nothing."""
+        a, b = maps(3, 1, 16, 16), maps(3, 1, 16, 16, seed=1)
+        assert_close(ssim(a + 9, b + 9), ssim(a, b), rtol=0, atol=1e-10)
+        shifted = ssim(a + 9, b + 9, normalise="second_moment")
+        assert ((shifted - ssim(a, b, normalise="second_moment")).abs() > 0.01).all()
+
+    def test_what_changes_nothing_for_hog(self) -> None:
+        a, b = pair(3, 1, 28, 28)
+        a[0, 0, 3, 3] = 50.0
+        assert torch.equal(hog_similarity(a, b), hog_similarity(a, b, normalise="second_moment"))
+        assert torch.equal(hog_similarity(a, b), hog_similarity(a, b, normalise="minmax"))
+        assert not torch.equal(hog_similarity(a, b), hog_similarity(a, b, normalise="percentile"))
+
+    def test_a_map_that_the_clip_empties_has_no_similarity(self) -> None:
+        a = torch.zeros(1, 1, 28, 28)
+        a[0, 0, 5, 5:10] = 1.0  # 5 of 784 values
+        assert ssim(a, a).item() == 1
+        assert ssim(a, a, normalise="percentile").isnan().all()
+        for correlation in ("pearson", "spearman"):
+            assert hog_similarity(a, a, normalise="percentile", correlation=correlation).isnan().all()
+
+
+class TestMetric:
+    @pytest.mark.parametrize(
+        ("text", "row", "same"),
+        [
+            ("spearman", "spearman", spearman),
+            ("spearman_abs", "spearman_abs", METRICS["spearman_abs"]),
+            ("spearman_support", "spearman_support", support_spearman),
+            (" ssim() ", "ssim", ssim),
+            ("ssim(preset='code')", "ssim(preset='code')", METRICS["ssim_code"]),
+            ("ssim(preset=code)", "ssim(preset='code')", METRICS["ssim_code"]),
+            ("ssim(preset='paper')", "ssim", ssim),
+            ("ssim(normalise='percentile')", "ssim(normalise='percentile')", METRICS["ssim_percentile"]),
+            (
+                "ssim(normalise=second_moment, preset=code)",
+                "ssim(preset='code', normalise='second_moment')",
+                METRICS["ssim_code_second_moment"],
+            ),
+            ("hog(correlation=spearman)", "hog(correlation='spearman')", METRICS["hog_spearman"]),
+            ("hog(cells=4)", "hog(cells=4)", lambda a, b: hog_similarity(a, b, cells=4)),
+            ("hog(cells=None, normalise='percentile')", "hog(normalise='percentile')", METRICS["hog_percentile"]),
+        ],
+    )
+    def test_a_text_names_a_metric(self, text: str, row: str, same: Similarity) -> None:
+        a, b = pair(3, 2, 24, 24, kind="sparse")
+        metric = metric_from_text(text)
+        assert repr(metric) == str(metric) == row
+        assert torch.equal(metric(a, b), same(a, b))
+        assert metric_from_text(row) == metric
+        assert pickle.loads(pickle.dumps(metric)) == metric
+        assert hash(metric_from_text(row)) == hash(metric)
+
+    def test_options_tell_metrics_apart(self) -> None:
+        texts = ["ssim", "ssim(preset=code)", "hog", "hog(cells=4)", "hog(cells=7)", "spearman", "spearman_abs"]
+        assert len({metric_from_text(t) for t in texts}) == len(texts)
+        assert list(named_metrics(texts)) == [t.replace("=code", "='code'") for t in texts]
+        assert list(KINDS) == ["spearman", "spearman_abs", "spearman_support", "ssim", "hog"]
+        with pytest.raises(AttributeError):
+            metric_from_text("ssim").name = "hog"  # type: ignore[misc]
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("ssimm", "there is no metric 'ssimm'; did you mean ssim?"),
+            ("mse", "there are spearman, spearman_abs, spearman_support, ssim, hog"),
+            ("ssim(presets=code)", "no option 'presets'; did you mean preset?"),
+            ("ssim(window=5)", "no option 'window'; it has preset, normalise"),
+            ("spearman(absolute=True)", "it has none; metrics are spearman, spearman_abs"),
+            ("ssim(preset=2018)", "expected one of paper, code"),
+            ("ssim(normalise=max)", "expected one of minmax, percentile, second_moment"),
+            ("hog(normalise=max)", "hog_similarity got normalise='max'"),
+            ("hog(correlation=kendall)", "pearson, spearman"),
+            ("hog(cells=4.0)", "whole pixels"),
+            ("hog(cells=True)", "whole pixels"),
+            ("hog(cells=0)", "whole pixels"),
+            ("ssim(preset=['code'])", "not a plain value"),
+            ("ssim(preset=1 + x)", "not a plain value"),
+            ("ssim(preset=code, preset=paper)", "each option once"),
+            ("ssim(**{'preset': 'code'})", "cannot be read"),
+            ("hog(4)", "cannot be read"),
+            ("ssim(", "cannot be read"),
+            ("a.ssim", "cannot be read"),
+            ("", "cannot be read"),
+        ],
+    )
+    def test_mistakes_are_named(self, text: str, says: str) -> None:
+        with pytest.raises(InputError) as error:
+            metric_from_text(text)
+        assert says in str(error.value)
+
+    def test_metrics_by_name(self) -> None:
+        given: list[str | Metric] = ["ssim(preset=code)", metric_from_text("hog")]
+        named = named_metrics(given)
+        assert named == {"ssim(preset='code')": metric_from_text("ssim(preset='code')"), "hog": Metric("hog")}
+        assert named_metrics("ssim") == {"ssim": Metric("ssim")}
+        with pytest.raises(InputError, match="two metrics are called 'ssim'"):
+            named_metrics(["ssim", "hog", "ssim(preset=paper)"])
+        with pytest.raises(InputError, match="at least one of spearman"):
+            named_metrics([])
+
+    def test_maps_smaller_than_the_window_fail_at_the_first_try(self) -> None:
+        a = maps(1, 1, 10, 10)
+        assert metric_from_text("ssim")(a, a).item() == 1
+        with pytest.raises(InputError, match="smaller than its window of 11"):
+            metric_from_text("ssim(preset=code)")(a, a)
+        with pytest.raises(InputError, match="cells=6"):
+            metric_from_text("hog(cells=6)")(a, a)
+
+
 class TestEveryMetric:
     @each_metric
     @pytest.mark.parametrize("kind", ["noise", "sparse", "ties"])
@@ -342,3 +531,6 @@ def test_other_mistakes_are_named() -> None:
     for cells in (0, 16):
         with pytest.raises(InputError, match=f"cells={cells}"):
             hog_similarity(a, a, cells=cells)
+    for metric in (ssim, hog_similarity):
+        with pytest.raises(InputError, match="minmax, percentile, second_moment"):
+            metric(a, a, normalise="max")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from heatproof.errors import HeatproofError, InputError, WeightsError
-from heatproof.models import checkpoint
-from heatproof.models.checkpoint import load_checkpoint, read_card, save_checkpoint
+import heatproof
+from heatproof.errors import HeatproofError, InputError, RunError, WeightsError
+from heatproof.models import saved
 from heatproof.models.nets import demo_net
-from heatproof.train import accuracy, seeded, train
+from heatproof.train import accuracy, has_bf16, load_network, read_card, save_network, seeded, train
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +177,15 @@ def test_a_loss_that_is_not_finite_is_an_error():
         ({"optimizer": "lion"}, "optimizer='lion'.*adam, adamw, sgd"),
         ({"schedule": "cosine"}, "schedule='cosine'"),
         ({"decayed": ["conv.weights"]}, "no parameter called conv.weights"),
+        ({"until": 0.9}, "until=0.9, schedule='onecycle'.*schedule=None"),
+        ({"until": 95, "schedule": None}, "until=95"),
+        ({"until": 0.0, "schedule": None}, "until=0.0"),
+        ({"bf16": "yes"}, "bf16='yes'.*'auto'"),
+        ({"lr": 0.0}, "lr=0.0"),
+        ({"lr": float("nan")}, "lr=nan"),
+        ({"weight_decay": -1.0}, "weight_decay=-1.0"),
+        ({"seed": 0.5}, "seed=0.5"),
+        ({"targets": torch.full((130,), -100)}, "targets from -100"),
         ({"targets": torch.zeros(130)}, "torch.float32"),
         ({"targets": torch.zeros(129, dtype=torch.int64)}, r"\(129,\)"),
     ],
@@ -188,6 +198,239 @@ def test_bad_options_are_named_and_change_nothing(change, named):
         train(model, x, change.pop("targets", y), **{"epochs": 1, **change})
     assert torch.equal(before, weights(model))
     assert model.training
+
+
+class Dropping(Net):
+    """Dropout, batch norm, and a buffer that no state dict holds and that changes with every step."""
+
+    def __init__(self) -> None:
+        super().__init__(0.5)
+        self.register_buffer("pace", torch.ones(()), persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.pace.mul_(0.99)
+        return super().forward(x) * self.pace
+
+
+def jitter(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return x + 0.1 * torch.rand(x.shape, generator=generator)
+
+
+def resumable(path, stop_at=None, **change):
+    """Three epochs of 5 steps, with Ctrl-C at the start of one of the steps."""
+    model, steps = seeded(change.pop("build", Dropping), change.pop("first", 0)), []
+
+    def count(done, total, info):
+        steps.append(done)
+        if done == stop_at:
+            raise KeyboardInterrupt
+
+    x, y = change.pop("data", None) or bars()
+    options = {"epochs": 3, "batch": 26, "lr": 0.01, "augment": jitter, "seed": 5} | change
+    torch.rand(7)  # the global state must not matter
+    done = train(model, x, y, checkpoint=path, progress=count, **options)
+    return model, done, steps
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"schedule": None, "optimizer": "sgd", "weight_decay": 0.01},
+        {"optimizer": "adamw", "weight_decay": 0.1, "bf16": True},
+        {"schedule": None, "until": 1.0, "augment": None, "data": (bars()[0], bars()[1].roll(1))},
+    ],
+    ids=["adam", "sgd", "adamw", "until"],
+)
+@pytest.mark.parametrize("stop_at", [8, 10, 12])  # in the middle and at the end of epoch 2, in the middle of epoch 3
+def test_a_resumed_training_is_the_undisturbed_one_to_the_last_bit(tmp_path, change, stop_at):
+    path = tmp_path / "new" / "state"
+    whole, plain, _ = resumable(None, **change)
+    with pytest.raises(KeyboardInterrupt):
+        resumable(path, stop_at, **change)
+    before = torch.get_rng_state()
+    again, done, steps = resumable(path, **change)
+    torch.set_rng_state(before)
+    assert steps == list(range(11 if stop_at == 12 else 6, 16))
+    assert torch.equal(weights(whole), weights(again))
+    assert torch.equal(whole.pace, again.pace)
+    assert done.history == plain.history
+    assert [f.name for f in path.parent.iterdir()] == ["state"]
+
+
+def test_a_finished_training_is_read_and_not_repeated(tmp_path):
+    first, done, _ = resumable(tmp_path / "state")
+    before = torch.get_rng_state()
+    x, y = bars()
+    second = seeded(Dropping, 0)
+    again = train(second, x, y, epochs=3, batch=26, lr=0.01, augment=jitter, seed=5, checkpoint=str(tmp_path / "state"))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(weights(first), weights(second))
+    assert again == done
+    assert not second.training
+
+
+class Wider(Dropping):
+    """The same parameters, and another forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop.p = 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"lr": 0.02}, r"training: lr \(0.01 there, 0.02 here\)\."),
+        ({"epochs": 4}, r"epochs \(3 there, 4 here\)"),
+        ({"seed": 6}, "seed"),
+        ({"batch": 27}, "batch"),
+        ({"decayed": ["conv.weight"]}, "decayed"),
+        ({"bf16": True}, "bf16"),
+        ({"schedule": None, "until": 0.9}, r"schedule \('onecycle' there, None here\), until"),
+        ({"augment": None}, r"training: augment \('[0-9a-f]{12}' there, None here\)\."),
+        ({"augment": lambda x, g: x + 0.2 * torch.rand(x.shape, generator=g)}, "training: augment"),
+        ({"first": 1}, "training: its first weights"),
+        ({"build": Wider}, "training: the network"),
+        ({"data": bars(seed=1)}, "training: pixels .* targets"),
+        ({"data": (bars()[0], 1 - bars()[1])}, r"training: targets \("),
+    ],
+    ids=lambda value: None if isinstance(value, str) else "+".join(value),
+)
+def test_a_checkpoint_of_another_training_is_refused_by_what_differs(tmp_path, change, named):
+    path = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        resumable(path, 8)
+    before = path.read_bytes()
+    with pytest.raises(RunError, match=named):
+        resumable(path, **change)
+    assert path.read_bytes() == before
+
+
+def test_a_frozen_parameter_is_another_training(tmp_path):
+    x, y = bars()
+    train(seeded(Net, 0), x, y, epochs=1, checkpoint=tmp_path / "state", decayed=[])
+    model = seeded(Net, 0)
+    model.first.bias.requires_grad_(False)
+    with pytest.raises(RunError, match="its trained parameters"):
+        train(model, x, y, epochs=1, checkpoint=tmp_path / "state", decayed=[])
+    assert model.training
+
+
+def test_a_damaged_or_foreign_checkpoint_is_an_error_and_stays(tmp_path):
+    path = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        resumable(path, 8)
+    for damage in (path.read_bytes()[:1000], b"", b"no pickle"):
+        path.write_bytes(damage)
+        with pytest.raises(RunError, match=r"cannot be read.*delete .*state"):
+            resumable(path)
+        assert path.read_bytes() == damage
+    torch.save(Net().state_dict(), path)
+    with pytest.raises(RunError, match="no state of a training; name another file"):
+        resumable(path)
+
+
+def test_an_interrupted_or_failed_write_leaves_the_state_before(tmp_path, monkeypatch):
+    path, write = tmp_path / "state", Path.write_bytes
+    with pytest.raises(KeyboardInterrupt):
+        resumable(path, 8)
+    before = path.read_bytes()
+    for error, seen in ((KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), RunError)):
+
+        def half(target, content, error=error):
+            write(target, bytes(content)[:100])
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_bytes", half)
+            with pytest.raises(seen):
+                resumable(path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_until_stops_after_the_first_epoch_that_reaches_it(tmp_path):
+    x, y = bars()
+    y = y.roll(1)  # to be learned by heart
+    options = {"batch": 16, "lr": 0.003, "schedule": None}
+    model = seeded(lambda: Net(0.5), 0)
+    done = train(model, x, y, epochs=20, until=0.72, checkpoint=tmp_path / "state", **options)
+    seen = [epoch.evaluated for epoch in done.history]
+    assert 1 < len(seen) < 20
+    assert max(seen[:-1]) < 0.72 <= seen[-1] == accuracy(model, x, y) == done.card["train_accuracy"]
+    assert seen[-1] != done.history[-1].accuracy  # which dropout holds down
+    short = seeded(lambda: Net(0.5), 0)
+    plain = train(short, x, y, epochs=len(seen), **options)
+    assert torch.equal(weights(model), weights(short))  # measuring changes nothing
+    assert plain.history[0].evaluated is None
+    again = seeded(lambda: Net(0.5), 0)
+    train(again, x, y, epochs=20, until=0.72, checkpoint=tmp_path / "state", progress=pytest.fail, **options)
+    assert torch.equal(weights(model), weights(again))
+
+
+def test_until_measures_what_the_augmentation_makes_of_the_data():
+    x, y = bars()
+    data = (x * 50).round().to(torch.int8)
+    model, short = seeded(Net, 0), seeded(Net, 0)
+    bytes_to_numbers = {"augment": lambda x, g: x / 50 + 0.01 * torch.rand(1, generator=g), "schedule": None}
+    done = train(model, data, y, epochs=3, until=1.0, batch=26, lr=0.01, **bytes_to_numbers)
+    train(short, data, y, epochs=len(done.history), batch=26, lr=0.01, **bytes_to_numbers)
+    assert torch.equal(weights(model), weights(short))
+    assert done.history[-1].evaluated == accuracy(model, data, y, prepare=lambda x: x / 50) > 0.9
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch, native):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    if native:
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    results = {}
+    for bf16 in ("auto", native, not native):
+        model = seeded(Net, 0)
+        card = train(model, *bars(), epochs=1, bf16=bf16).card
+        results[bf16] = weights(model)
+        assert card["bf16"] is (native if bf16 == "auto" else bf16)
+    assert torch.equal(results["auto"], results[native])
+    assert not torch.equal(results["auto"], results[not native])
+
+
+def test_bfloat16_of_a_processor_that_torch_cannot_ask_or_of_another_device(monkeypatch):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert not has_bf16("cpu")
+    assert not has_bf16("meta")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not including_emulation)
+    assert has_bf16("cuda")
+
+
+def test_the_card_says_what_the_weights_follow_from(tmp_path):
+    model = seeded(Net, 0)
+    done = train(model, *bars(), epochs=2, batch=50, lr=0.01, weight_decay=0.1, decayed=["head.weight"], seed=3)
+    card = {"data": "bars", "accuracy": accuracy(model, *bars(seed=1)), **done.card}
+    save_network(tmp_path / "net.safetensors", model, card)
+    other = seeded(Net, 1)
+    assert load_network(tmp_path / "net.safetensors", other) == card
+    assert torch.equal(weights(model), weights(other))
+    said = {
+        "seed": 3, "epochs": 2, "batch": 50, "lr": 0.01, "weight_decay": 0.1, "decayed": ["head.weight"], "images": 130,
+        "optimizer": "adam", "schedule": "onecycle", "until": None, "bf16": False, "device": "cpu", "threads": 1,
+        "loss": done.history[-1].loss, "train_accuracy": done.history[-1].accuracy, "torch": torch.__version__,
+        "heatproof": heatproof.__version__, "seconds": round(done.seconds, 1),
+    }  # fmt: skip
+    assert done.card == said
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def full(tensors, target, metadata):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(saved, "save_file", full)
+    with pytest.raises(RunError, match=r"net\.safetensors could not be written: No space left"):
+        save_network(tmp_path / "net.safetensors", Net(), {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_accuracy_counts_and_does_not_depend_on_the_batch():
@@ -204,9 +447,9 @@ def test_accuracy_counts_and_does_not_depend_on_the_batch():
 def test_checkpoint_comes_back_with_its_card(tmp_path):
     model, card = seeded(Net, 0), {"data": "bars", "accuracy": 0.97, "seed": 0, "epochs": 2}
     train(model, *bars(), epochs=1)
-    path = save_checkpoint(tmp_path / "new" / "net.safetensors", model, card)
+    path = save_network(tmp_path / "new" / "net.safetensors", model, card)
     other = seeded(Net, 1)
-    assert load_checkpoint(path, other) == read_card(path) == card
+    assert load_network(path, other) == read_card(path) == card
     assert torch.equal(weights(model), weights(other))
     with safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["heatproof"]) == card
@@ -216,39 +459,39 @@ def test_checkpoint_comes_back_with_its_card(tmp_path):
 def test_tied_weights_are_kept(tmp_path):
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
-    path = save_checkpoint(tmp_path / "tied.safetensors", model, {})
+    path = save_network(tmp_path / "tied.safetensors", model, {})
     other = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
-    load_checkpoint(path, other)
+    load_network(path, other)
     assert torch.equal(other[0].weight, model[0].weight)
     assert torch.equal(other[1].weight, model[0].weight)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = save_checkpoint(tmp_path / "net.safetensors", seeded(Net, 0), {"seed": 0})
+    path = save_network(tmp_path / "net.safetensors", seeded(Net, 0), {"seed": 0})
     before = path.read_bytes()
 
     def half(tensors, target, metadata):
         target.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "save_file", half)
+    monkeypatch.setattr(saved, "save_file", half)
     with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(path, seeded(Net, 1), {"seed": 1})
+        save_network(path, seeded(Net, 1), {"seed": 1})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_checkpoints_that_do_not_fit_change_nothing(tmp_path):
-    path = save_checkpoint(tmp_path / "net.safetensors", Net(), {})
+    path = save_network(tmp_path / "net.safetensors", Net(), {})
     model = nn.Sequential(nn.Linear(3, 3))
     before = weights(model)
     with pytest.raises(WeightsError, match=r"2 missing.*11 unexpected"):
-        load_checkpoint(path, model)
+        load_network(path, model)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(WeightsError, match=r"net\.safetensors"):
-        load_checkpoint(path, Net())
+        load_network(path, Net())
     with pytest.raises(WeightsError, match=r"no weights file .*gone"):
-        load_checkpoint(tmp_path / "gone.safetensors", Net())
+        load_network(tmp_path / "gone.safetensors", Net())
     assert torch.equal(before, weights(model))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .checks.batch_norm import POLICIES
-from .checks.blocks import Block
-from .checks.chain import DECIDING, METRICS, Record, Subject, chain, null_chain
-from .checks.draws import INITS, draw, fixed_buffers
+from .checks.chain import Subject
+from .checks.kinds import checks_from, stages_of
 from .checks.randomize import blocks_of
-from .checks.reasons import THRESHOLDS
-from .data.labels import class_name
 from .engine.chunks import chunk_slices, padded
 from .engine.guard import fixed_batch
 from .engine.model import check_inputs, outputs_of, own
@@ -26,25 +21,21 @@ from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.files import write_text
 from .experiment.folder import claim, save_photos, to_picture
-from .experiment.identity import (
-    function_identity,
-    method_identity,
-    model_fingerprint,
-    nonce,
-    tensor_hash,
-    versions,
-    weights_hash,
-)
-from .experiment.jobs import Job, job, shards
+from .experiment.identity import weights_hash
+from .experiment.jobs import Job
+from .experiment.planning import Work, depends, megabytes, planned_jobs
+from .experiment.record import record
 from .experiment.results import Results, load
 from .experiment.run import Progress, finished, run_jobs, thread_count
+from .experiment.settings import CHUNK as CHUNK
+from .experiment.settings import Settings, settings_from
 from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
-from .faithfulness.quick import quick_faithfulness
+from .experiment.work import competing, work
 from .named import named_methods
 from .report.render import render
-from .score import check_target, logit, predicted
+from .score import check_target, predicted
 from .score import classes as count_classes
-from .types import Score, spec_of
+from .types import Score
 
 DEFAULT_METHODS = (
     "gradient",
@@ -58,13 +49,10 @@ DEFAULT_METHODS = (
     "edge_map",
     "random_map",
 )
-CHUNK = 8
 CALIBRATION = 32
-NULLS = 5
 STRIPS = 3
-CHECKS = ("cascading", "reverse", "independent")
-CLASSES = ("fixed", "predicted")
-KEEP = ("strips", "all", "none")
+TABLES = ("by_check", "calibration", "kept", "efficient", "planted")
+"""Tables of `Results` that are written where their check was asked for."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +75,20 @@ class AuditPlan:
     """An audit that is ready to run: what it is about, its jobs under their keys, and what it will cost."""
 
     subject: Subject
+    settings: Settings
     config: dict[str, Any]
     jobs: list[tuple[str, Job]]
-    folder: Path
     minutes: float
     megabytes: float
-    refused: dict[str, str]
-    strips: tuple[int, ...]
-    stages: tuple[int, ...]
-    photos: Callable[[int], Any] | None = None
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.settings.out)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Methods that cannot run on the model, and why."""
+        return dict(self.config["refused"])
 
     @property
     def left(self) -> int:
@@ -109,7 +102,7 @@ def audit(
     targets: Tensor | None = None,
     methods: Any = DEFAULT_METHODS,
     checks: Sequence[str] = ("cascading",),
-    metrics: Sequence[str] = ("spearman", "spearman_abs", "ssim", "hog"),
+    metrics: Sequence[str] | None = None,
     *,
     progress: Progress | None = None,
     **settings: Any,
@@ -123,10 +116,12 @@ def audit(
         images: ``(N, C, H, W)`` in the model's units.
         targets: int64 ``(N,)``; None takes the classes that the original model predicts.
         methods: names with options (``"integrated_gradients(steps=10)"``), callables, or a dict of names to callables.
-        checks: orders of weight randomisation: "cascading", "reverse", "independent".
-        metrics: of "spearman", "spearman_abs", "ssim", "hog"; only the first two decide.
-        progress: called with (jobs done, jobs in all, seconds).
-        **settings: see `plan_audit`.
+        checks: of `heatproof.checks.kinds.CHECKS`: "cascading", "reverse", "independent", "full", "graded", "biases",
+            "smooth", "labels", "random_logit", "efficient", "calibration", "kept", "classes", "planted"; "all" for those
+            that train nothing. The first that judges gives the verdict.
+        metrics: of "spearman", "spearman_abs", "ssim", "hog", with options; None for all; only the first two decide.
+        progress: called with (jobs done, jobs in all, seconds left).
+        **settings: see `heatproof.experiment.settings.Settings`.
 
     Returns:
         `Audit`; its folder resumes: the same call again does only what is missing.
@@ -143,110 +138,98 @@ def plan_audit(
     targets: Tensor | None = None,
     methods: Any = DEFAULT_METHODS,
     checks: Sequence[str] = ("cascading",),
-    metrics: Sequence[str] = ("spearman", "spearman_abs", "ssim", "hog"),
-    *,
-    classes: str = "fixed",
-    init: str | Mapping[str, Tensor] = "original",
-    std: float = 0.01,
-    batch_norm: str = "reestimate",
-    blocks: Sequence[Block | str] | None = None,
-    stages: int | None = None,
-    seeds: int = 5,
-    nulls: int = NULLS,
-    budget: str | float | None = None,
-    out: str | Path = "runs/audit",
-    seed: int = 0,
-    device: str = "auto",
-    threads: int | None = None,
-    chunk: int = CHUNK,
-    score: Score = logit,
-    factory: Callable[[], nn.Module] | None = None,
-    faithfulness: bool = True,
-    keep_maps: str = "strips",
-    about: Mapping[str, Any] | None = None,
-    photos: Callable[[int], Any] | None = None,
+    metrics: Sequence[str] | None = None,
+    **settings: Any,
 ) -> AuditPlan:
     """Everything of an audit but the work: checks the input, tries each method on one image, and chooses what to run.
 
     Args:
-        model, images, targets, methods, checks, metrics: as in `audit`.
-        classes: "fixed" explains the original model's class throughout, "predicted" the class of each variant.
-        init, std, batch_norm, blocks, factory: as in `randomize`.
-        stages: at most so many, evenly spaced; None for all (8 under a budget).
-        seeds: randomisations of each stage. nulls: random networks for the floor.
-        budget: "10m", "full", seconds; None is full. Chosen by counted work, so that the choice is the same every time.
-        out: the run folder.
-        device: "auto" takes CUDA where there is one.
-        threads: of a job; None takes torch's number. chunk: images in one pass. Both are part of the result.
-        faithfulness: measure the quick score that stands beside each verdict.
-        keep_maps: raw maps to keep: "strips" (photos of the film strip), "all", "none".
-        about: what the report prints: model, dataset, images (name, label), class_names, command, warnings.
-        photos: gives the uint8 ``(H, W, 3)`` picture of an image; None shows the tensors themselves.
+        model, images, targets, methods, checks, metrics, **settings: as in `audit`.
 
     Raises:
         InputError, ModelError, RunError.
     """
-    _check_choices(
-        checks, metrics, classes, keep_maps, batch_norm, init, seeds, nulls, chunk, 1 if stages is None else stages
-    )
-    private, images = placed(model, images, device)
-    check_inputs(private, images)
+    chosen_settings = settings_from({"metrics": metrics, **settings})
     named = named_methods(methods)
-    threads = threads or torch.get_num_threads()
-    chunk = fixed_batch(private) or chunk
-    with thread_count(threads):
-        original = _in_chunks(private, images, score, chunk)
-        wanted = _targets(original, targets, images, score)
-        calibration = (
-            padded(images[:CALIBRATION], chunk)[:chunk]
-            if fixed_batch(private)
-            else images[evenly(len(images), CALIBRATION)]
+    wanted = checks_from(checks, bool(competing(named)))
+    if ("labels" in wanted) != (chosen_settings.labels is not None):
+        raise InputError(
+            "the check labels and labels=, the pair of networks it compares, go together: see train_pair and user_pair "
+            "(--train or --permuted-weights on the command line)"
         )
-        parts = tuple(blocks_of(private, calibration, blocks))
-        subject = Subject(
-            private, images, wanted, named, tuple(metrics), score, parts, calibration, factory, init, std, batch_norm,
-            classes, chunk, seed,
-        )  # fmt: skip
-        tried = try_methods(subject)
-        subject = replace(subject, methods=tried.usable)
-        most = Choice(None, min(stages or len(parts), len(parts)), seeds, len(images))
-        costs = counted_costs(subject, tried, len(checks), nulls, faithfulness)
-        chosen = choose(costs, most, seconds_of(budget))
-        measured = measured_costs(subject, costs).seconds(chosen)
-        subject = reduced(subject, chosen)
-    positions = stage_positions(len(parts), chosen.stages)
+    private, images = placed(model, images, chosen_settings.device)
+    check_inputs(private, images)
+    threads = chosen_settings.threads or torch.get_num_threads()
+    with thread_count(threads):
+        subject, original = _subject(private, images, targets, named, chosen_settings)
+        return _planned(subject, chosen_settings, wanted, threads, original)
+
+
+def _subject(
+    private: nn.Module, images: Tensor, targets: Tensor | None, methods: Mapping[str, Any], s: Settings
+) -> tuple[Subject, Tensor]:
+    """What is audited, and the original model's outputs from chunks of the audit's own size."""
+    fixed = fixed_batch(private)
+    chunk = fixed or s.chunk
+    original = torch.cat([outputs_of(private, images[i], s.score, chunk) for i in chunk_slices(len(images), chunk)])
+    calibration = padded(images[:CALIBRATION], chunk)[:chunk] if fixed else images[evenly(len(images), CALIBRATION)]
+    subject = Subject(
+        private, images, _targets(original, targets, images, s.score), methods, s.metrics or (), s.score,
+        tuple(blocks_of(private, calibration, s.blocks)), calibration, s.factory, s.init, s.std, s.batch_norm, s.classes,
+        chunk, s.seed, s.draws, s.black,
+    )  # fmt: skip
+    return subject, original
+
+
+def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int, original: Tensor) -> AuditPlan:
+    tried = try_methods(subject)
+    subject = replace(subject, methods=tried.usable)
+    most = Choice(None, min(s.stages or len(subject.blocks), len(subject.blocks)), s.seeds, len(subject.images))
+    costs = counted_costs(subject, tried, checks, s.nulls, s.faithfulness)
+    chosen = choose(costs, most, seconds_of(s.budget))
+    seconds = measured_costs(subject, costs).seconds(chosen)
+    kept = evenly(len(subject.images), chosen.images)
+    subject = reduced(subject, chosen)
+    positions = stage_positions(len(subject.blocks), chosen.stages)
+    stages = {check: stages_of(check, subject.blocks, positions) for check in checks}
     strips = tuple(range(min(STRIPS, chosen.images)))
-    asked = {
-        "checks": list(checks), "nulls": nulls, "budget": str(budget), "faithfulness": faithfulness, "keep_maps": keep_maps,
-        "strips": list(strips),
-    }  # fmt: skip
-    config = _config(subject, chosen, positions, threads, original, tried.refused, about or {}, asked)
-    planned = _jobs(chosen, checks, nulls, faithfulness, keep_maps, strips, chunk)
-    keyed = [(j.key(_depends(subject, config, j, positions)), j) for j in planned]
-    return AuditPlan(
-        subject,
-        config,
-        keyed,
-        Path(out),
-        measured / 60,
-        _megabytes(subject, planned, len(positions)),
-        tried.refused,
-        strips,
-        positions,
-        photos,
-    )
+    config = record(subject, s, chosen, stages, threads, kept, original, tried.refused)
+    config |= {"stages": list(positions), "strips": list(strips), **_networks(s, checks)}
+    planned = planned_jobs(
+        Work(chosen.images, chosen.seeds, s.nulls, stages, s.faithfulness, s.keep_maps, strips,
+             len(s.labels.permuted) if s.labels else 0, subject.chunk)
+    )  # fmt: skip
+    keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
+    return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned))
+
+
+def _networks(s: Settings, checks: Sequence[str]) -> dict[str, Any]:
+    """What is recorded of networks other than the model's."""
+    found: dict[str, Any] = {}
+    if s.labels is not None:
+        found["labels"] = {**s.labels.gates, "permuted_sha256": [weights_hash(n) for n in s.labels.permuted]}
+    if "planted" in checks:
+        found["planted"] = {"seed": s.seed}
+    return found
 
 
 def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
     claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
-    save_photos(plan.folder, {i: _photo(plan, i) for i in plan.strips})
-    run_jobs(plan.jobs, lambda j: _work(plan, j), plan.folder, plan.config["threads"], progress)
+    save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
+    run_jobs(
+        plan.jobs,
+        lambda j: work(j, plan.subject, plan.settings, plan.folder),
+        plan.folder,
+        plan.config["threads"],
+        progress,
+    )
     return read_audit(plan.folder)
 
 
 def _photo(plan: AuditPlan, i: int) -> Any:
-    return plan.photos(plan.config["kept"][i]) if plan.photos else to_picture(plan.subject.images[i])
+    photos = plan.settings.photos
+    return photos(plan.config["kept"][i]) if photos else to_picture(plan.subject.images[i])
 
 
 def read_audit(folder: str | Path) -> Audit:
@@ -254,45 +237,12 @@ def read_audit(folder: str | Path) -> Audit:
     results = load(Path(folder))
     write_text(results.folder / "table.csv", results.table.to_csv(index=False))
     write_text(results.folder / "verdicts.csv", results.verdicts.to_csv(index=False))
+    for name in TABLES:
+        if len(found := getattr(results, name)):
+            write_text(results.folder / f"{name}.csv", found.to_csv(index=False))
     write_text(results.folder / "verdicts.json", results.verdicts.to_json(orient="records", indent=1) + "\n")
     report = render(results)
     return Audit(results.table, results.verdicts, report, results.folder, results)
-
-
-def _work(plan: AuditPlan, j: Job) -> Record:
-    shard = list(j["shard"])
-    if j.kind == "chain":
-        return chain(plan.subject, shard, j["check"], j["seed"], plan.stages, frozenset(j["keep"]))
-    if j.kind == "null":
-        return null_chain(plan.subject, shard, j["networks"], frozenset(j["keep"]))
-    return quick_faithfulness(plan.subject, shard)
-
-
-def _check_choices(
-    checks: Sequence[str],
-    metrics: Sequence[str],
-    classes: str,
-    keep_maps: str,
-    batch_norm: str,
-    init: str | Mapping[str, Tensor],
-    seeds: int,
-    nulls: int,
-    chunk: int,
-    stages: int,
-) -> None:
-    for given, known, what in ((checks, CHECKS, "checks"), (metrics, METRICS, "metrics")):
-        unknown = [g for g in given if g not in known]
-        if unknown or not given:
-            raise InputError(f"{what}={tuple(given)!r}; expected some of {', '.join(known)}")
-    if not set(DECIDING) & set(metrics):
-        raise InputError(f"metrics={tuple(metrics)!r} holds none that decides a verdict; add one of {DECIDING}")
-    named = ((classes, CLASSES, "classes"), (keep_maps, KEEP, "keep_maps"), (batch_norm, POLICIES, "batch_norm"))
-    for value, allowed, what in (*named, (init if isinstance(init, str) else "original", INITS, "init")):
-        if value not in allowed:
-            raise InputError(f"{what}={value!r}; expected one of {', '.join(allowed)}")
-    for number, least, what in ((seeds, 1, "seeds"), (nulls, 2, "nulls"), (chunk, 1, "chunk"), (stages, 1, "stages")):
-        if number < least:
-            raise InputError(f"{what}={number}; expected at least {least}")
 
 
 def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tensor]:
@@ -311,11 +261,6 @@ def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tenso
         raise InputError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def _in_chunks(private: nn.Module, images: Tensor, score: Score, chunk: int) -> Tensor:
-    """The original model's outputs, from chunks of the audit's own size."""
-    return torch.cat([outputs_of(private, images[s], score, chunk) for s in chunk_slices(len(images), chunk)])
-
-
 def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
     if targets is None:
         return predicted(out, score)
@@ -323,132 +268,3 @@ def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
     if found.dim() != 1:
         raise InputError(f"targets have shape {tuple(found.shape)}; an audit explains one class for each image: (N,)")
     return found
-
-
-def _jobs(
-    chosen: Choice,
-    checks: Sequence[str],
-    nulls: int,
-    faithfulness: bool,
-    keep_maps: str,
-    strips: tuple[int, ...],
-    chunk: int,
-) -> list[Job]:
-    """One chain for each (shard, check, seed), one null chain and one faithfulness job for each shard."""
-    planned: list[Job] = []
-    for shard in shards(chosen.images, chunk):
-        everything = keep_maps == "all"
-        strip = [i for i in shard if i in strips and keep_maps != "none"]
-        planned.append(job("null", shard=shard, networks=nulls, keep=shard if everything else []))
-        if faithfulness:
-            planned.append(job("faithfulness", shard=shard))
-        for check in checks:
-            for number in range(chosen.seeds):
-                kept = shard if everything else (strip if number == 0 else [])
-                planned.append(job("chain", shard=shard, check=check, seed=number, keep=kept))
-    return planned
-
-
-def _config(
-    subject: Subject,
-    chosen: Choice,
-    positions: tuple[int, ...],
-    threads: int,
-    original: Tensor,
-    refused: Mapping[str, str],
-    about: Mapping[str, Any],
-    asked: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What was asked and chosen, what it depends on, and what the report prints."""
-    kept = evenly(len(original), chosen.images)
-    identities = {name: method_identity(explain) for name, explain in subject.methods.items()}
-    unknown = [name for name, identity in identities.items() if identity is None]
-    warnings = [*about.get("warnings", [])]
-    if unknown:
-        warnings.append(f"not resumed, since their code cannot be identified: {', '.join(unknown)}")
-    if fixed := fixed_buffers(subject.model):
-        warnings.append(f"buffers that randomisation leaves as they are: {', '.join(fixed[:5])} ({len(fixed)} in all)")
-    return {
-        **asked,
-        **{k: v for k, v in about.items() if k not in ("images", "warnings", "class_names")},
-        "model": about.get("model", type(subject.model).__name__),
-        "dataset": about.get("dataset", "images"),
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": versions(),
-        "weights_sha256": weights_hash(subject.model),
-        "images_sha256": tensor_hash(subject.images),
-        "targets_sha256": tensor_hash(subject.targets),
-        "calibration_sha256": tensor_hash(subject.calibration),
-        "fingerprint": model_fingerprint(subject.model),
-        "blocks": [{"name": b.name, "tensors": list(b.tensors)} for b in subject.blocks],
-        "stages": list(positions),
-        "seeds": chosen.seeds,
-        "init": subject.init if isinstance(subject.init, str) else tensor_hash(*subject.init.values()),
-        "std": subject.std,
-        "factory": subject.factory is not None,
-        "original_sha256": tensor_hash(original),
-        "randomised_sha256": _first_draw(subject),
-        "score_identity": function_identity(subject.score) or nonce(),
-        "batch_norm": subject.batch_norm,
-        "classes": subject.classes,
-        "methods": list(subject.methods),
-        "method_identities": {n: i or nonce() for n, i in identities.items()},
-        "refused": dict(refused),
-        "metrics": list(subject.metrics),
-        "score": getattr(subject.score, "__name__", "custom"),
-        "chosen": {"effort": chosen.effort, "stages": len(positions), "seeds": chosen.seeds, "images": chosen.images},
-        "thresholds": dict(THRESHOLDS),
-        "device": subject.images.device.type,
-        "dtype": str(subject.images.dtype),
-        "threads": threads,
-        "chunk": subject.chunk,
-        "seed": subject.seed,
-        "kept": kept,
-        "images": _image_rows(subject, original[kept], kept, about),
-        "warnings": warnings,
-    }
-
-
-def _first_draw(subject: Subject) -> str:
-    """Hash of one set of new weights: it changes with the factory, whatever code that runs."""
-    drawn = draw(subject.model, subject.init, subject.std, subject.seed, subject.factory)
-    return tensor_hash(*drawn.values.values())
-
-
-def _image_rows(
-    subject: Subject, original: Tensor, kept: Sequence[int], about: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """What the report says of each image: name, label, explained and predicted class, probability."""
-    rows = []
-    guess = predicted(original, subject.score)
-    chance = original.softmax(1) if original.dim() == 2 and original.shape[1] > 1 else None
-    known, names = about.get("images", []), about.get("class_names", [])
-    for i, place in enumerate(kept):
-        row: dict[str, Any] = {"name": f"image {place}", **(known[place] if place < len(known) else {})}
-        row |= {"target": int(subject.targets[i]), "predicted": int(guess[i])}
-        if names:
-            row |= {f"{k}_name": class_name(names, int(row[k])) for k in ("target", "predicted")}
-        if chance is not None:
-            row["probability"] = round(float(chance[i, guess[i]]), 6)
-        rows.append(row)
-    return rows
-
-
-def _depends(subject: Subject, config: Mapping[str, Any], j: Job, positions: tuple[int, ...]) -> dict[str, Any]:
-    """All that the result of a job depends on, besides the job itself."""
-    shard = list(j["shard"])
-    keys = (
-        "versions weights_sha256 calibration_sha256 fingerprint blocks init std factory batch_norm classes "
-        "method_identities metrics score score_identity original_sha256 randomised_sha256 device dtype threads chunk seed"
-    ).split()
-    pixels = tensor_hash(subject.images[shard], subject.targets[shard])
-    extra = {"stages": positions} if j.kind == "chain" else {}
-    return {**{k: config[k] for k in keys}, "pixels": pixels, **extra}
-
-
-def _megabytes(subject: Subject, planned: Sequence[Job], stages: int) -> float:
-    """Disk that the maps of a run will take, MB."""
-    _, channels, height, width = subject.images.shape
-    each = sum((channels if spec is None or spec.channels else 1) for spec in map(spec_of, subject.methods.values()))
-    kept = sum(len(dict(j.params).get("keep", ())) * ((stages + 1) if j.kind == "chain" else 1) for j in planned)
-    return kept * each * height * width * 4 / 1e6

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from heatproof.data.cifar import read_cifar
-from heatproof.data.idx import read_idx
+from heatproof.data.cifar import CLASSES, read_cifar
+from heatproof.data.folder import read_images
+from heatproof.data.idx import FASHION, read_idx
+from heatproof.data.labelled import labelled
+from heatproof.data.preprocess import Preprocess
+from heatproof.errors import InputError
 from heatproof.models.nets.cifar_resnet import CifarResNet
 from heatproof.models.nets.lenet import LeNet
 from heatproof.train import accuracy
@@ -65,3 +70,44 @@ def test_cifar_test_set_is_bitwise_the_documented_one():
     assert hashlib.md5(raw.tobytes()).hexdigest() == "af4c7d079bc3d2fac510dff9a968a417"
     assert targets.bincount().tolist() == [1000] * 10
     assert len(read_cifar(DATA / "CIFAR10", "test", exact=True)[1]) == 10_000 - 25
+
+
+@pytest.mark.parametrize(("folder", "mean"), [("MNIST", 0.1307), ("FashionMNIST/raw", 0.2860)])
+def test_labelled_is_quick_and_whole(folder, mean):
+    began = time.process_time()
+    images = labelled(DATA / folder, "train", Preprocess(mean=mean, std=0.3))
+    assert time.process_time() - began < 4  # about 0.7 s; a slow machine may take longer, picture by picture takes 6
+    assert images.pixels.shape == (60_000, 1, 28, 28)
+    assert images.pixels.mean().item() == pytest.approx(0, abs=1e-3)
+    pixels, targets = read_idx(DATA / folder.split("/")[0] / "raw", "train", 50)
+    torch.testing.assert_close(images.pixels[:50], (pixels - mean) / 0.3)
+    assert torch.equal(images.targets[:50], targets)
+    assert images.names[12] == "train-00012"
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_fashion_has_names_and_mnist_has_digits(split):
+    fashion = labelled(DATA / "FashionMNIST", split, limit=20, order="first")
+    first = {"train": ("Ankle boot", "T-shirt/top", "T-shirt/top"), "test": ("Ankle boot", "Pullover", "Trouser")}
+    assert fashion.labels[:3] == first[split]
+    assert fashion.classes == FASHION
+    digits = labelled(DATA / "MNIST/raw", split, limit=20, order="first")
+    assert digits.classes == tuple("0123456789")
+    assert digits.labels[:3] == {"train": ("5", "0", "4"), "test": ("7", "2", "1")}[split]
+
+
+def test_the_door_on_cifar():
+    images = read_images(DATA / "CIFAR10", limit=50)
+    pixels, targets = read_cifar(DATA / "CIFAR10", "test")
+    assert torch.equal(images.pixels, pixels[::200])
+    assert torch.equal(images.targets, targets[::200])
+    assert images.labels[:4] == tuple(CLASSES[i] for i in targets[:800:200])
+    assert read_images(DATA / "CIFAR10", limit=3, order="first").labels == ("cat", "ship", "ship")
+
+
+def test_photos_are_numbered_by_their_folders():
+    with pytest.raises(InputError, match="no training and test parts"):
+        labelled(DATA / "imagenet-samples", "train")
+    photos = labelled(DATA / "imagenet-samples", None, Preprocess(32), limit=10)
+    assert photos.classes == tuple(sorted(p.name for p in (DATA / "imagenet-samples").iterdir() if p.is_dir()))
+    assert [photos.classes[i] for i in photos.targets] == list(photos.labels)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +19,13 @@ from ..engine.model import output, own
 from ..engine.sharing import shared_passes
 from ..errors import HeatproofError, ModelError
 from ..score import predicted
-from ..similarity.hog import hog_similarity
-from ..similarity.spearman import spearman, support_spearman, zero_share
-from ..similarity.ssim import ssim
+from ..similarity.metrics import Metric, metric_from_text
+from ..similarity.spearman import support_spearman, zero_share
 from ..types import Explain, Score, spec_of
 from .blocks import Block
-from .randomize import randomize
+from .kinds import CHECKS
+from .randomize import Stage, randomize
 
-METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "spearman": spearman,
-    "spearman_abs": partial(spearman, absolute=True),
-    "ssim": ssim,
-    "hog": hog_similarity,
-}
 DECIDING = ("spearman", "spearman_abs")
 MANY_ZEROS = 0.2
 """Share of pixels that are zero in both maps above which absolute Spearman is joined by its support-only form."""
@@ -44,7 +38,11 @@ Row = tuple[str, str, int, str, int, int, float, str, str]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is audited: a private model, its images and targets, and how it is randomised."""
+    """What is audited: a private model, its images and targets, and how it is randomised.
+
+    metrics are texts as `heatproof.similarity.metrics` reads them; black is a black pixel in the model's units, ``(C,)``,
+    None for 0.
+    """
 
     model: nn.Module
     images: Tensor
@@ -61,6 +59,8 @@ class Subject:
     classes: str = "fixed"
     chunk: int = 8
     seed: int = 0
+    draws: str = "nested"
+    black: Tensor | None = None
 
 
 @dataclass
@@ -86,60 +86,68 @@ def chain(
 
     Args:
         shard: places of the images in the data set.
-        check: the order of `randomize`.
-        stages: positions to measure, 1 to the number of blocks.
+        check: one of `CHECKS` that has an order.
+        stages: positions to measure, from 1 on.
         keep: images whose maps are kept for the film strip.
     """
     record = Record()
     original = explain_all(subject, subject.model, shard, "original")
-    _keep_maps(record, original, shard, keep, check, 0)
-    variants = randomize(
+    keep_maps(record, original, shard, keep, check, 0)
+    kind = CHECKS[check]
+    variants = _randomised(subject, kind.order, subject.seed * 1000 + seed, kind.which, stages)
+    for position, stage in zip(stages, variants, strict=True):
+        maps = explain_all(subject, stage.model, shard, f"{check}/{seed}/{position}", record, check, position, seed)
+        record.rows += compare(subject, original, maps, shard, check, position, seed)
+        keep_maps(record, maps, shard, keep, check, position)
+    return record
+
+
+def null_chain(
+    subject: Subject, shard: list[int], networks: int, keep: frozenset[int], null: str = "null", prior: str = "prior"
+) -> Record:
+    """The floor (original against random networks) and the architecture prior (random against random).
+
+    Args:
+        null, prior: the names of the two in the rows.
+    """
+    record = Record()
+    original = explain_all(subject, subject.model, shard, "original")
+    keep_maps(record, original, shard, keep, null, 0)
+    first = before = None
+    for number in range(1, networks + 1):
+        stage = null_network(subject, number)
+        maps = explain_all(subject, stage, shard, f"{null}/{number}", record, null, number, number)
+        record.rows += compare(subject, original, maps, shard, null, number, number)
+        if before is not None:
+            record.rows += compare(subject, before, maps, shard, prior, number - 1, number - 1)
+        first, before = first or maps, maps
+    if networks > 2 and first is not None and before is not None:
+        record.rows += compare(subject, before, first, shard, prior, networks, networks)
+    return record
+
+
+def null_network(subject: Subject, number: int) -> nn.Module:
+    """A fully randomised network; number 1 and on, the same in every shard, never one of a check's stages."""
+    return next(_randomised(subject, "full", NULL_SEEDS + subject.seed * 1000 + number)).model
+
+
+def _randomised(
+    subject: Subject, order: str, seed: int, which: str = "all", keep: tuple[int, ...] | None = None
+) -> Iterator[Stage]:
+    return randomize(
         subject.model,
-        check,
+        order,
         subject.init,
         std=subject.std,
         blocks=subject.blocks,
         batch_norm=subject.batch_norm,
         calibration=subject.calibration,
-        seed=subject.seed * 1000 + seed,
+        which=which,
+        seed=seed,
         factory=subject.factory,
-        keep=stages,
+        keep=keep,
+        draws=subject.draws,
     )
-    for position, stage in zip(stages, variants, strict=True):
-        maps = explain_all(subject, stage.model, shard, f"{check}/{seed}/{position}", record, check, position, seed)
-        record.rows += compare(subject, original, maps, shard, check, position, seed)
-        _keep_maps(record, maps, shard, keep, check, position)
-    return record
-
-
-def null_chain(subject: Subject, shard: list[int], networks: int, keep: frozenset[int]) -> Record:
-    """The floor (original against random networks, check "null") and the architecture prior (random against random)."""
-    record = Record()
-    original = explain_all(subject, subject.model, shard, "original")
-    _keep_maps(record, original, shard, keep, "null", 0)
-    first = before = None
-    for number in range(1, networks + 1):
-        stage = next(
-            randomize(
-                subject.model,
-                "full",
-                subject.init,
-                std=subject.std,
-                blocks=subject.blocks,
-                batch_norm=subject.batch_norm,
-                calibration=subject.calibration,
-                seed=NULL_SEEDS + subject.seed * 1000 + number,
-                factory=subject.factory,
-            )
-        )
-        maps = explain_all(subject, stage.model, shard, f"null/{number}", record, "null", number, number)
-        record.rows += compare(subject, original, maps, shard, "null", number, number)
-        if before is not None:
-            record.rows += compare(subject, before, maps, shard, "prior", number - 1, number - 1)
-        first, before = first or maps, maps
-    if networks > 2 and first is not None and before is not None:
-        record.rows += compare(subject, before, first, shard, "prior", networks, networks)
-    return record
 
 
 def explain_all(
@@ -212,12 +220,18 @@ def constant_maps(maps: Tensor) -> Tensor:
 
 def _values(metrics: tuple[str, ...], a: Tensor, b: Tensor) -> Iterator[tuple[str, Tensor]]:
     for metric in metrics:
-        yield metric, METRICS[metric](a, b)
+        yield metric, measure(metric)(a, b)
     if "spearman_abs" in metrics:
         zeros = zero_share(a, b)
         yield "zeros", zeros
-        if float(zeros.nan_to_num().mean()) > MANY_ZEROS:
+        if float(zeros.nan_to_num().mean()) > MANY_ZEROS and "spearman_support" not in metrics:
             yield "spearman_support", support_spearman(a, b)
+
+
+@lru_cache(maxsize=64)
+def measure(metric: str) -> Metric:
+    """The similarity that a text names."""
+    return metric_from_text(metric)
 
 
 def _one(
@@ -237,14 +251,34 @@ def _needs(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
 
 def _classes_now(private: nn.Module, x: Tensor, score: Score, variant: str) -> Tensor:
     out = output(private, x, score)
-    if variant != "original" and isinstance(out, Tensor) and out.dim() == 2 and out.shape[1] > 1:
-        flat = out - out.mean(1, keepdim=True)
-        if not flat.any():
-            raise ModelError(f"the logits of variant {variant} are all equal: nothing is left to explain")
-    return predicted(out, score) if isinstance(out, Tensor) else torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    if not isinstance(out, Tensor):
+        return torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    if variant != "original":
+        _check_alive(out, x, variant)
+    return predicted(out, score)
 
 
-def _keep_maps(record: Record, maps: Maps, shard: list[int], keep: frozenset[int], check: str, stage: int) -> None:
+def _check_alive(out: Tensor, x: Tensor, variant: str) -> None:
+    """A random network that says nothing, or the same of every image, leaves nothing to explain.
+
+    Raises:
+        ModelError: logits that are not finite, all equal, or the same for images that differ.
+    """
+    said = None
+    if not out.isfinite().all():
+        said = "are not finite"
+    elif out.dim() == 2 and out.shape[1] > 1 and not (out - out.mean(1, keepdim=True)).any():
+        said = "are all equal"
+    elif (out == out[:1]).all() and not (x == x[:1]).all():
+        said = "are the same for every image"
+    if said:
+        raise ModelError(
+            f"the logits of variant {variant} {said}: nothing is left to explain; another init or batch-norm policy may "
+            "keep the activations in range"
+        )
+
+
+def keep_maps(record: Record, maps: Maps, shard: list[int], keep: frozenset[int], check: str, stage: int) -> None:
     for name, stack in maps.maps.items():
         for place, i in enumerate(shard):
             if i in keep:

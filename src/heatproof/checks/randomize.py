@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
+from ..engine.chunks import generator
 from ..engine.model import own
 from ..engine.twin import eager, tensors, twin
 from ..errors import InputError, ModelError
@@ -19,6 +21,8 @@ from .blocks import Block, Order, automatic_blocks, given_blocks, order_of_use
 from .draws import STATISTICS, Draws, draw
 
 ORDERS = ("cascading", "reverse", "independent", "full", "graded")
+DRAWS = ("nested", "fresh")
+BIAS = "bias"
 GRADES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 """Shares of the new weights in the stages of "graded"."""
 
@@ -51,12 +55,14 @@ def randomize(
     *,
     factory: Callable[[], nn.Module] | None = None,
     keep: Sequence[int] | None = None,
+    draws: str = "nested",
 ) -> Iterator[Stage]:
     """The stages of a weight randomisation, one after the other.
 
     Source: Adebayo et al. 2018, section 3.1 (cascading: from the logits down; independent: one block at a time), and the
-    older appendix's reverse order. Deviation: one draw a block and seed, so that the stages are nested. Graded: the less
-    disruptive check that the CGI paper (arXiv:1905.12152, section 5) asks for: (1 - t) original + t new in every block.
+    older appendix's reverse order. Deviation: one draw a block and seed, so that the stages are nested; ``draws="fresh"``
+    is the authors' code. Graded: the less disruptive check that the CGI paper (arXiv:1905.12152, section 5) asks for:
+    (1 - t) original + t new in every block.
 
     Args:
         model: in evaluation mode; not touched.
@@ -68,10 +74,11 @@ def randomize(
         batch_norm: running statistics of the randomised blocks: "reestimate" on `calibration`, "keep", or "reset".
         calibration: a batch ``(N, C, H, W)`` in the model's units, for the order of first use and for batch norm; None
             takes the order of registration.
-        which: "all" parameters, or "biases" alone (running statistics stay).
+        which: "all" parameters, or "biases" alone: blocks without a bias are no stages, and running statistics stay.
         seed: together with a tensor's name it decides its new values.
         factory: makes a fresh instance with the model's own initialisation.
         keep: positions (1 to the number of stages) of the stages to yield; None yields all.
+        draws: "nested": a tensor has one new value for each seed, whatever the stage; "fresh": another one at each stage.
 
     Raises:
         InputError, ModelError.
@@ -81,32 +88,44 @@ def randomize(
         >>> [stage.blocks for stage in randomize(net)]
         [('2',), ('2', '0')]
     """
-    if order not in ORDERS or batch_norm not in POLICIES or which not in ("all", "biases"):
+    if order not in ORDERS or batch_norm not in POLICIES or which not in ("all", "biases") or draws not in DRAWS:
         raise InputError(
-            f"randomize(order={order!r}, batch_norm={batch_norm!r}, which={which!r}); expected order in {ORDERS}, "
-            f"batch_norm in {POLICIES}, which in ('all', 'biases')"
+            f"randomize(order={order!r}, batch_norm={batch_norm!r}, which={which!r}, draws={draws!r}); expected order in "
+            f"{ORDERS}, batch_norm in {POLICIES}, which in ('all', 'biases'), draws in {DRAWS}"
         )
-    plan = _plan(model, init, std, blocks, batch_norm, calibration, which, seed, factory)
+    plan = _plan(model, init, std, blocks, batch_norm, calibration, which, seed, factory, draws == "fresh")
     return _stages(plan, order, keep)
 
 
+def stage_names(order: str, blocks: Sequence[Block], which: str = "all") -> list[tuple[str, float]]:
+    """Name and randomised share (of the blocks; of every weight, for graded) of each stage, without making any."""
+    parts = _with_biases(blocks) if which == "biases" else list(blocks)
+    return [
+        (name, share if order == "graded" else len(chosen) / len(parts)) for name, chosen, share in _steps(parts, order)
+    ]
+
+
 def _stages(plan: _Plan, order: str, keep: Sequence[int] | None) -> Iterator[Stage]:
-    if order == "graded":
-        steps = [(f"{t:g}", list(reversed(plan.blocks)), t) for t in GRADES]
-    else:
-        steps = [(name, chosen, 1.0) for name, chosen in _sequence(plan.blocks, order)]
-    for position, (name, chosen, share) in enumerate(steps, start=1):
+    for position, (name, chosen, share) in enumerate(_steps(plan.blocks, order), start=1):
         if keep is None or position in keep:
-            stage = _stage(plan, chosen, share)
-            _check_stage(plan, chosen, stage)
+            draws = plan.draws(position)
+            stage = _stage(plan, draws, chosen, share)
+            _check_stage(plan, draws, chosen, stage)
             yield Stage(name, tuple(b.name for b in chosen), stage)
+
+
+def _steps(blocks: list[Block], order: str) -> list[tuple[str, list[Block], float]]:
+    """Name, randomised blocks and share of new weights of each stage."""
+    if order == "graded":
+        return [(f"{t:g}", list(reversed(blocks)), t) for t in GRADES]
+    return [(name, chosen, 1.0) for name, chosen in _sequence(blocks, order)]
 
 
 @dataclass(frozen=True)
 class _Plan:
     model: nn.Module
     blocks: list[Block]
-    draws: Draws
+    draws: Callable[[int], Draws]
     batch_norm: str
     calibration: Tensor | None
     unused: frozenset[str]
@@ -122,6 +141,7 @@ def _plan(
     which: str,
     seed: int,
     factory: Callable[[], nn.Module] | None,
+    fresh: bool,
 ) -> _Plan:
     model = eager(model)
     own(model)  # refuses training mode
@@ -133,11 +153,34 @@ def _plan(
             "the model has batch norm, and batch_norm='reestimate' needs calibration=, a batch of images in the model's "
             "units; or choose batch_norm='keep' or 'reset'"
         )
-    draws = draw(model, init, std, seed, factory)
     if which == "biases":
-        draws = Draws({n: t for n, t in draws.values.items() if n.endswith("bias")}, draws.source)
-        batch_norm = "keep"
-    return _Plan(model, parts, draws, batch_norm, calibration, frozenset(used.unused))
+        parts, batch_norm = _with_biases(parts), "keep"
+
+    @lru_cache(maxsize=1)
+    def drawn(position: int) -> Draws:
+        """The new values at a stage; nested draws are those of position 0 at all of them."""
+        found = draw(model, init, std, stage_seed(seed, position), factory)
+        return _biases(found) if which == "biases" else found
+
+    return _Plan(model, parts, drawn if fresh else lambda _: drawn(0), batch_norm, calibration, frozenset(used.unused))
+
+
+def stage_seed(seed: int, position: int) -> int:
+    """The seed of a stage's own draws; position 0, for nested draws, is the seed itself."""
+    return generator("stage", seed, position).initial_seed() % 2**31 if position else seed
+
+
+def _with_biases(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks reduced to their biases; those without one are left out."""
+    reduced = [Block(b.name, tuple(n for n in b.tensors if n.endswith(BIAS))) for b in blocks]
+    found = [b for b in reduced if b.tensors]
+    if not found:
+        raise InputError("which='biases': the model has no parameter called bias; randomise all with which='all'")
+    return found
+
+
+def _biases(draws: Draws) -> Draws:
+    return Draws({n: t for n, t in draws.values.items() if n.endswith(BIAS)}, draws.source)
 
 
 def _sequence(blocks: list[Block], order: str) -> list[tuple[str, list[Block]]]:
@@ -150,10 +193,10 @@ def _sequence(blocks: list[Block], order: str) -> list[tuple[str, list[Block]]]:
     return [(b.name, walk[: i + 1]) for i, b in enumerate(walk)]
 
 
-def _stage(plan: _Plan, chosen: list[Block], share: float) -> nn.Module:
+def _stage(plan: _Plan, draws: Draws, chosen: list[Block], share: float) -> nn.Module:
     held = tensors(plan.model)
     names = [n for b in chosen for n in b.tensors]
-    replace = {n: _mixed(held[n], plan.draws.values[n], share) for n in names if n in plan.draws.values}
+    replace = {n: _mixed(held[n], draws.values[n], share) for n in names if n in draws.values}
     statistics = [n for n in names if n.endswith(STATISTICS)] if plan.batch_norm != "keep" else []
     replace |= {n: _mixed(held[n], reset_value(n, held[n]), share) for n in statistics}
     stage = twin(plan.model, replace, own_buffers=True)  # calibration may write to them
@@ -170,15 +213,15 @@ def _mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
     return torch.lerp(old.detach(), new.detach().to(old), share)
 
 
-def _check_stage(plan: _Plan, chosen: list[Block], stage: nn.Module) -> None:
+def _check_stage(plan: _Plan, draws: Draws, chosen: list[Block], stage: nn.Module) -> None:
     """Nothing original may be left in a randomised block, constants aside."""
     before, after = tensors(plan.model), tensors(stage)
-    for name in (n for b in chosen for n in b.tensors if n in plan.draws.values):
+    for name in (n for b in chosen for n in b.tensors if n in draws.values):
         old, new = before[name].detach(), after[name].detach()
-        constant = plan.draws.source[name] == "constant" or bool((old == old.flatten()[0]).all())
+        constant = draws.source[name] == "constant" or bool((old == old.flatten()[0]).all())
         if not constant and torch.equal(old, new):
             raise ModelError(
-                f"{name!r} is unchanged after randomisation by {plan.draws.source[name]!r}; choose init='trunc_normal'"
+                f"{name!r} is unchanged after randomisation by {draws.source[name]!r}; choose init='trunc_normal'"
             )
 
 

@@ -28,20 +28,16 @@ class Case:
         floor: the null floor.
         excesses: the excess at each judged stage, the half stage first.
         missing: share of cells that are NaN at the half or the last stage, whichever is larger.
-        randomised: number of randomised blocks at each judged stage.
-        blocks: number of blocks of the model.
+        at: each judged stage in words, as "3 of 8 blocks randomised".
+        whole: nothing of the original is left at the last of them.
     """
 
     metric: str
     floor: Estimate
     excesses: list[Estimate]
     missing: float
-    randomised: Sequence[int]
-    blocks: int
-
-    def at(self, stage: int) -> str:
-        """A judged stage in words."""
-        return f"{self.randomised[stage]} of {self.blocks} blocks randomised"
+    at: Sequence[str]
+    whole: bool
 
 
 def why_undefined(case: Case) -> str:
@@ -63,8 +59,8 @@ def why_dominated(case: Case) -> str:
 def why_insensitive(case: Case) -> str:
     """Rule 3."""
     return (
-        f"With {case.at(0)} the map keeps {said(case.excesses[0])} of what {case.metric} can have above its floor of "
-        f"{case.floor.mean:z.2f} (limit {THRESHOLDS['excess']:z.2f}): it hardly depends on what those blocks learned"
+        f"With {case.at[0]} the map keeps {said(case.excesses[0])} of what {case.metric} can have above its floor of "
+        f"{case.floor.mean:z.2f} (limit {THRESHOLDS['excess']:z.2f}): it hardly depends on what was learned there"
     )
 
 
@@ -72,7 +68,7 @@ def why_sensitive(case: Case) -> str:
     """Rule 4."""
     most = max(case.excesses, key=lambda e: e.upper)
     return (
-        f"From {case.at(0)} on the map keeps at most {said(most)} of what {case.metric} can have above its floor of "
+        f"From {case.at[0]} on the map keeps at most {said(most)} of what {case.metric} can have above its floor of "
         f"{said(case.floor)} (limits {THRESHOLDS['excess']:z.2f} and {THRESHOLDS['floor']:z.2f})"
     )
 
@@ -100,7 +96,7 @@ def why_undecided(case: Case) -> tuple[str, int | None, int | None]:
 def _in_the_way(case: Case) -> list[tuple[str, Estimate, float]]:
     """Name, estimate and threshold of what must still move to one side."""
     floor = ("floor", case.floor, THRESHOLDS["floor"])
-    stages = [(f"excess with {case.at(k)}", e, THRESHOLDS["excess"]) for k, e in enumerate(case.excesses)]
+    stages = [(f"excess with {case.at[k]}", e, THRESHOLDS["excess"]) for k, e in enumerate(case.excesses)]
     if not case.floor.mean < THRESHOLDS["floor"]:
         return [floor]
     if not case.excesses[0].mean < THRESHOLDS["excess"]:

@@ -67,6 +67,8 @@ def judge(
     positions: Sequence[int],
     blocks: int,
     vanished: Array | None = None,
+    at: Sequence[str] | None = None,
+    whole: bool = True,
 ) -> Verdict:
     """The verdict on one method. Source: design.md, section 4; the first rule that matches wins, for each metric:
 
@@ -87,32 +89,44 @@ def judge(
         positions: number of blocks that are randomised at each stage, ascending; the last is ``blocks``.
         blocks: number of blocks of the model.
         vanished: bool, in the shape of one similarity: the map is constant at this stage but not under the original.
+        at: each stage in words; None = "3 of 8 blocks randomised".
+        whole: nothing of the original is left at the last stage, so that its excess should be about 0.
 
     Raises:
         InputError: arrays, metrics or positions that do not fit each other.
     """
     _check(similarity, floor, positions, blocks, vanished)
-    verdict = _worst(similarity, floor, positions, blocks)
+    words = list(at) if at is not None else [f"{p} of {blocks} blocks randomised" for p in positions]
+    scale = _Scale(list(positions), blocks, words, whole)
+    verdict = _worst(similarity, floor, scale)
     if vanished is None or not vanished.any():
         return verdict
     first, missing = _first_judged(positions, blocks), np.isnan(similarity[verdict.metric])
     shares = _share(missing & vanished, first), _share(missing & ~vanished, first)
     verdict = replace(verdict, vanished=shares[0], undefined=shares[1])
     filled = {metric: _with_floor(similarity[metric], floor[metric], vanished) for metric in similarity}
-    again = _worst(filled, floor, positions, blocks).verdict
+    again = _worst(filled, floor, scale).verdict
     return verdict if again == verdict.verdict else _unsettled(verdict, again)
 
 
-def _worst(
-    similarity: Mapping[str, Array], floor: Mapping[str, Array], positions: Sequence[int], blocks: int
-) -> Verdict:
+@dataclass(frozen=True)
+class _Scale:
+    """The stages: how much is randomised at each, out of how much, in words, and whether the last leaves nothing."""
+
+    positions: list[int]
+    blocks: int
+    at: list[str]
+    whole: bool
+
+
+def _worst(similarity: Mapping[str, Array], floor: Mapping[str, Array], scale: _Scale) -> Verdict:
     """The worst verdict of all metrics; of equal ones that with the larger number behind it."""
-    first = _first_judged(positions, blocks)
+    first = _first_judged(scale.positions, scale.blocks)
     verdicts = []
     for metric, cells in similarity.items():
         excesses = [excess(stage, floor[metric]) for stage in cells[first:]]
         missing = _missing(cells, first)
-        verdicts.append(_judge(Case(metric, estimate(floor[metric]), excesses, missing, positions[first:], blocks)))
+        verdicts.append(_judge(Case(metric, estimate(floor[metric]), excesses, missing, scale.at[first:], scale.whole)))
     return min(verdicts, key=lambda v: (WORST_FIRST.index(v.verdict), -_weight(v)))
 
 
@@ -136,7 +150,7 @@ def _judge(case: Case) -> Verdict:
         verdict, reason = "sensitive", why_sensitive(case)
     else:
         verdict, (reason, images, seeds) = "undecided", why_undecided(case)
-    bad = abs(last.mean) >= THRESHOLDS["last"]
+    bad = case.whole and abs(last.mean) >= THRESHOLDS["last"]
     return Verdict(
         verdict, case.metric, reason + remarks(case, bad), case.floor, half, last, 0.0, case.missing, bad, images, seeds
     )
@@ -151,7 +165,7 @@ def _unsettled(verdict: Verdict, again: str) -> Verdict:
 
 
 def _first_judged(positions: Sequence[int], blocks: int) -> int:
-    """Index of the first stage with half of the blocks randomised; of the last with few blocks."""
+    """Index of the first stage with half of the blocks (or of 100 %) randomised; of the last with few blocks."""
     least = ceil(blocks / 2) if blocks >= THRESHOLDS["blocks"] else blocks
     return next(k for k, randomised in enumerate(positions) if randomised >= least)
 

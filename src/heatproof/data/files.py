@@ -1,4 +1,4 @@
-"""Which files of a folder are images, and which of many are taken. Reads names only, never pixels."""
+"""Which files of a folder are images, and of which class and split. Reads names only, never pixels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from ..errors import InputError
+from .choice import Split
 
 EXTENSIONS = (
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga",
@@ -22,6 +20,9 @@ EXTENSIONS = (
 
 STACKS = (".npy", ".npz", ".pt", ".pth")
 """Endings that `heatproof.data.stack` reads: many images in one file."""
+
+TRAIN, HELD_OUT = ("train", "training"), ("test", "testing", "val", "valid", "validation")
+"""Names of the folders of a split, in any case; of several held-out parts the first is taken."""
 
 DAMAGED = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError, RuntimeError,
@@ -48,24 +49,29 @@ def find_images(root: Path) -> tuple[list[Found], list[tuple[str, str]]]:
     folder is read twice, so loops end.
     """
     skipped: list[tuple[str, str]] = []
-    found = [_found(root, path) for path in _walk(root, root, set(), skipped) if path.suffix.lower() in EXTENSIONS]
+    found = [_found(root, path) for path in _walk(root, root, set(), skipped) if _is_image(path)]
     return sorted(found, key=lambda item: item.name), skipped
 
 
-def spread(count: int, limit: int | None, seed: int | None) -> list[list[int]]:
-    """Cut ``range(count)`` into `limit` runs of equal length: take one of each run, in the order given.
+def split_folders(root: Path) -> dict[Split, Path]:
+    """Where the parts of a data set lie: ``train`` and, of ``test`` and ``val``, the first; empty where one is missing."""
+    try:
+        folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+    except OSError:
+        return {}
+    train = next((folders[name] for name in TRAIN if name in folders), None)
+    held_out = next((folders[name] for name in HELD_OUT if name in folders), None)
+    return {"train": train, "test": held_out} if train and held_out else {}
 
-    Evenly spread, so that a folder sorted by class is not cut to its first classes; the rest of a run stands in where
-    the first file cannot be read. Without a limit every run is one file. With a seed the order inside a run is drawn.
-    """
-    if limit is not None and limit < 1:
-        raise InputError(f"limit={limit}: expected the number of images to read, at least 1, or None for all")
-    runs = count if limit is None else min(limit, count)
-    cut = [list(range(i * count // runs, (i + 1) * count // runs)) for i in range(runs)]
-    if seed is None:
-        return cut
-    rng = np.random.default_rng(seed)
-    return [[int(i) for i in rng.permutation(run)] for run in cut]
+
+def class_folders(root: Path) -> set[str]:
+    """The folders of the first level that hold an image, at whatever depth."""
+    found = {path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    return {readable(path.name) for path in found if any(_is_image(p) for p in _walk(path, path, set(), []))}
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in EXTENSIONS
 
 
 def _found(root: Path, path: Path) -> Found:

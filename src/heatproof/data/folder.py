@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from ..errors import InputError
-from .decode import read_pixels
-from .files import EXTENSIONS, STACKS, Found, find_images, readable, spread
-from .images import ImageSet, image_set
-from .preprocess import Preprocess, prepare, scales, too_large
+from .batch import Progress
+from .choice import Choice, Order, Split, check_split
+from .classic import classic_format, read_classic
+from .collect import collect
+from .files import EXTENSIONS, STACKS, Found, class_folders, find_images, readable, split_folders
+from .images import ImageSet
+from .preprocess import Preprocess
 from .stack import read_stack
-
-Progress = Callable[[int, int], object]
-"""Called after each image with (images read, images to read)."""
 
 
 def read_images(
@@ -25,16 +22,46 @@ def read_images(
     limit: int | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    *,
+    split: Split | None = None,
+    order: Order = "spread",
 ) -> ImageSet:
-    """Images from a folder, a single image file, or a stack (.npy, .npz, .pt); see `read_folder` and `read_stack`."""
-    path = Path(path)
-    if path.is_dir():
-        return read_folder(path, preprocess, limit, seed, progress)
+    """Images from any source. -> `ImageSet`
+
+    Args:
+        path: a folder of images (`read_folder`), one image, a stack (`read_stack`: .npy, .npz, .pt), a folder of IDX
+            files (MNIST, Fashion-MNIST; also the folder with ``raw`` in it) or of CIFAR-10 as lossless sheets.
+        preprocess: None keeps every image's size and scales to [0, 1].
+        limit, order: at most so many images; order "spread" takes them evenly over the whole source, "first" from its
+            beginning.
+        seed: with an even spread, draw which image of each stretch is taken; None takes the first.
+        progress: called with (read, to read).
+        split: "train" or "test", where the source has both; None reads "test" there.
+
+    Raises:
+        InputError: a source that is missing, unclear, damaged or empty; a split of a source that has none.
+    """
+    path, choice = Path(path), Choice(limit, seed, order)
+    check_split(split)
     if not path.exists():
         raise InputError(f"there is no folder or file {path}; expected images, a folder of them, or a stack")
+    if split is not None and not has_splits(path):
+        raise InputError(
+            f"split={split!r}: {path} has no training and test parts (folders train and test or val, or the files of "
+            "MNIST or CIFAR-10); leave split out to read all of it"
+        )
+    if classic_format(path):
+        return read_classic(path, split or "test", preprocess or Preprocess(), choice, progress)
+    if path.is_dir():
+        return read_folder(path, preprocess, limit, seed, progress, split=split, order=order)
     if path.suffix.lower() in STACKS:
-        return read_stack(path, preprocess, limit, seed)
-    return _collect([[Found(readable(path.name), path, None)]], [], preprocess or Preprocess(), str(path), progress)
+        return read_stack(path, preprocess, limit, seed, progress, order=order)
+    return collect([[Found(readable(path.name), path, None)]], [], preprocess or Preprocess(), str(path), progress)
+
+
+def has_splits(path: Path) -> bool:
+    """Whether a source has a training and a test part."""
+    return classic_format(path) is not None or bool(split_folders(path))
 
 
 def read_folder(
@@ -43,15 +70,15 @@ def read_folder(
     limit: int | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    *,
+    split: Split | None = None,
+    order: Order = "spread",
 ) -> ImageSet:
     """The images below a folder, sorted by path; the first folder level is the label. -> `ImageSet`
 
-    Args:
-        preprocess: None keeps every image's size and scales to [0, 1].
-        limit: at most so many, evenly spread over the sorted list; another file of the same stretch stands in for one
-            that cannot be read.
-        seed: with a limit, draw which file of each stretch is taken; None takes the first.
-        progress: called with (read, to read).
+    Where the folder holds ``train`` and ``test`` (or ``val``), one of them is read, and its first level is the label.
+    Arguments as for `read_images`. Another file of the same stretch stands in for one that cannot be read, but none
+    does with order="first".
 
     Files that cannot be read are listed in ``skipped`` with the reason, and the rest goes on. Where the preprocessing
     sets no channels, images stay grey only if all are; grey among colour is repeated.
@@ -59,71 +86,33 @@ def read_folder(
     Raises:
         InputError: no such folder, no image in it, none that can be read, or sizes that differ and no size given.
     """
-    root = Path(path)
+    root, choice = Path(path), Choice(limit, seed, order)
     if not root.is_dir():
         raise InputError(f"there is no folder {root}")
-    found, skipped = find_images(root)
+    parts = split_folders(root)
+    part = parts.get(split or "test", root)
+    found, skipped = find_images(part)
     if not found:
-        raise InputError(f"no image in {root} or its folders: looked for {' '.join(EXTENSIONS)}{_stack_hint(root)}")
-    runs = [[found[i] for i in run] for run in spread(len(found), limit, seed)]
-    return _collect(runs, skipped, preprocess or Preprocess(), str(root), progress)
+        raise InputError(f"no image in {part} or its folders: looked for {' '.join(EXTENSIONS)}{_hint(part)}")
+    other = {name for folder in parts.values() if folder != part for name in class_folders(folder)}
+    classes = tuple(sorted(other | {item.label for item in found if item.label is not None})) or None
+    if parts:
+        inside = f"{readable(part.name)}/"
+        found = [replace(item, name=inside + item.name) for item in found]
+        skipped = [(inside + name, reason) for name, reason in skipped]
+    runs = [[found[i] for i in run] for run in choice.runs(len(found))]
+    return collect(runs, skipped, preprocess or Preprocess(), str(root), progress, classes)
 
 
-def _collect(
-    runs: list[list[Found]],
-    skipped: list[tuple[str, str]],
-    preprocess: Preprocess,
-    source: str,
-    progress: Progress | None,
-) -> ImageSet:
-    """One image of each run, the first that can be read."""
-    read: list[tuple[Found, Tensor]] = []
-    for done, run in enumerate(runs, 1):
-        read.extend(_first_readable(run, preprocess, skipped))
-        if progress is not None:
-            progress(done, len(runs))
-    if not read:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-        raise InputError(f"none of the {len(skipped)} files in {source} can be read as an image: {reasons}")
-    pixels = _stacked(read, preprocess, source)
-    known = preprocess.function is None or preprocess.mean is not None
-    mean, std = scales(preprocess, pixels.shape[1], source) if known else (None, None)
-    names, labels = [item.name for item, _ in read], [item.label for item, _ in read]
-    return image_set(pixels, names, labels, skipped=skipped, mean=mean, std=std, source=source)
-
-
-def _first_readable(
-    run: Iterable[Found], preprocess: Preprocess, skipped: list[tuple[str, str]]
-) -> list[tuple[Found, Tensor]]:
-    for item in run:
-        try:
-            pixels = read_pixels(item.path)
-        except InputError as error:
-            skipped.append((item.name, str(error)))
-            continue
-        if preprocess.function is None and (reason := too_large(pixels, preprocess)):
-            skipped.append((item.name, reason))
-            continue
-        return [(item, prepare(pixels, preprocess, item.name))]
-    return []
-
-
-def _stacked(read: list[tuple[Found, Tensor]], preprocess: Preprocess, source: str) -> Tensor:
-    channels = {len(image) for _, image in read}
-    images = [image for _, image in read]
-    if channels == {1, 3} and preprocess.function is None:
-        images = [image.expand(3, -1, -1) for image in images]
-    first = images[0]
-    for (item, _), image in zip(read, images, strict=True):
-        if image.shape != first.shape:
-            todo = "give a size (--size) to crop all to" if preprocess.function is None else "let it return one shape"
-            raise InputError(
-                f"the images in {source} differ in shape: {read[0][0].name} gives {tuple(first.shape)} and {item.name} "
-                f"{tuple(image.shape)} (channels, height, width); {todo}"
-            )
-    return torch.stack(images)
-
-
-def _stack_hint(root: Path) -> str:
-    stacks = sorted(p.name for p in root.iterdir() if p.suffix.lower() in STACKS)
-    return f"; to read the stack {stacks[0]}, give that file" if stacks else ""
+def _hint(root: Path) -> str:
+    names = sorted(path.name for path in root.iterdir())
+    if stacks := [name for name in names if Path(name).suffix.lower() in STACKS]:
+        return f"; to read the stack {stacks[0]}, give that file"
+    if "data_batch_1" in names:
+        return (
+            "; CIFAR's data_batch files are pickles, whose opening can run any code, and are never opened: save the "
+            "images and labels as one file with numpy.savez('cifar.npz', images=..., labels=...)"
+        )
+    if held := next((path for path in sorted(root.iterdir()) if classic_format(path)), None):
+        return f"; the data set in {held} is read when that folder is given"
+    return ""

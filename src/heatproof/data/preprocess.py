@@ -83,7 +83,7 @@ def prepare(picture: Image.Image | Pixels, preprocess: Preprocess, name: str = "
     pixels = as_pixels(picture) if isinstance(picture, Image.Image) else picture
     if preprocess.function is not None:
         return _by_function(pixels, preprocess, name)
-    pixels = _with_channels(pixels, preprocess.wanted_channels, name)
+    pixels = with_channels(pixels, preprocess.wanted_channels, name)
     if reason := too_large(pixels, preprocess):
         raise InputError(f"{name}: {reason}")
     white = 65535.0 if pixels.dtype == np.uint16 else 255.0
@@ -96,7 +96,7 @@ def normalised(unit: Tensor, preprocess: Preprocess, name: str = "an image") -> 
     if preprocess.mean is None:
         return unit
     mean, std = scales(preprocess, unit.shape[-3], name)
-    return (unit - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    return (unit - torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
 
 
 def scales(preprocess: Preprocess, channels: int, name: str = "an image") -> tuple[tuple[float, ...], ...]:
@@ -113,7 +113,7 @@ def scales(preprocess: Preprocess, channels: int, name: str = "an image") -> tup
 
 def too_large(pixels: NDArray[Any], preprocess: Preprocess) -> str:
     """Why this picture cannot be resized, or an empty text: a strip of 1 x 10000 would become 224 x 2240000."""
-    height, width = _target(pixels.shape[:2], preprocess)
+    height, width = target_size(pixels.shape[:2], preprocess)
     limit = Image.MAX_IMAGE_PIXELS
     if limit is None or height * width <= limit:
         return ""
@@ -122,7 +122,7 @@ def too_large(pixels: NDArray[Any], preprocess: Preprocess) -> str:
 
 def _by_function(pixels: Pixels, preprocess: Preprocess, name: str) -> Tensor:
     eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
-    shown = _with_channels(eight, preprocess.channels or 3, name)
+    shown = with_channels(eight, preprocess.channels or 3, name)
     text = preprocess.function
     function = find_object(text, "a preprocessing function") if isinstance(text, str) else text
     try:
@@ -136,19 +136,20 @@ def _by_function(pixels: Pixels, preprocess: Preprocess, name: str) -> Tensor:
     return out.detach().to("cpu", torch.float32)
 
 
-def _with_channels(pixels: Pixels, wanted: int | None, name: str) -> Pixels:
-    held = pixels.shape[2]
-    if wanted in (None, held):
+def with_channels(pixels: Pixels, wanted: int | None, name: str) -> Pixels:
+    """Grey to RGB by repeating, RGB to grey by its luma. ``(..., C)`` uint8 or uint16 -> ``(..., wanted)``"""
+    held = pixels.shape[-1]
+    if wanted is None or wanted == held:
         return pixels
     if held == 1:
-        return np.repeat(pixels, wanted, axis=2)
+        return np.repeat(pixels, wanted, axis=-1)
     if held == 3 and wanted == 1:  # ITU-R 601 in Pillow's fixed point, so that 8-bit pixels agree with convert("L")
         luma = pixels.astype(np.uint64) @ np.array([19595, 38470, 7471], dtype=np.uint64)
-        return ((luma + 0x8000) >> 16).astype(pixels.dtype)[:, :, None]
+        return ((luma + 0x8000) >> 16).astype(pixels.dtype)[..., None]
     raise InputError(f"{name} has {held} channels and the model takes {wanted}; only grey and RGB can be converted")
 
 
-def _target(shape: tuple[int, ...], preprocess: Preprocess) -> tuple[int, int]:
+def target_size(shape: tuple[int, ...], preprocess: Preprocess) -> tuple[int, int]:
     """Height and width after the resize, with torchvision's rounding."""
     height, width = shape
     size = preprocess.size
@@ -160,7 +161,7 @@ def _target(shape: tuple[int, ...], preprocess: Preprocess) -> tuple[int, int]:
 
 
 def _resized(pixels: Pixels, preprocess: Preprocess) -> NDArray[Any]:
-    height, width = _target(pixels.shape[:2], preprocess)
+    height, width = target_size(pixels.shape[:2], preprocess)
     if pixels.shape[:2] == (height, width):
         return pixels
     filter_ = Image.Resampling[preprocess.interpolation.upper()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
-from .files import DAMAGED, readable, spread
+from .arrays import load_stack
+from .batch import Progress, prepare_batch
+from .choice import Choice, Order
+from .files import readable
 from .images import ImageSet, image_set
-from .preprocess import Preprocess, normalised, prepare, scales
-
-IMAGES = ("images", "x")
-LABELS = ("labels", "y", "targets")
+from .preprocess import Preprocess, normalised, scales
 
 
 def read_stack(
-    path: str | Path, preprocess: Preprocess | None = None, limit: int | None = None, seed: int | None = None
+    path: str | Path,
+    preprocess: Preprocess | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    *,
+    order: Order = "spread",
 ) -> ImageSet:
     """Images of one file. ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)`` -> `ImageSet`
 
@@ -31,7 +36,7 @@ def read_stack(
         preprocess: applied to uint8 and uint16 pixels as to image files. Float pixels are never resized: they are in
             model units already, unless the caller (not the model's preset) gives mean and std: then they are in [0, 1]
             and normalised.
-        limit, seed: as for a folder.
+        limit, seed, progress, order: as for a folder.
 
     Raises:
         InputError: a file that cannot be read safely, an unclear layout, another type, NaN or infinite pixels (names
@@ -39,22 +44,18 @@ def read_stack(
     """
     path = Path(path)
     preprocess = preprocess or Preprocess()
-    images, labels = _load(path)
-    where = [run[0] for run in spread(len(images), limit, seed)]
+    images, labels = load_stack(path)
+    where = Choice(limit, seed, order).places(len(images))
     if not where:
         raise InputError(f"{path} holds no image: shape {images.shape}")
     pixels = _channels_last(np.asarray(images[where]), path)
     whole = pixels.dtype in (np.uint8, np.uint16)
     names = [f"{readable(path.stem)}_{i:05d}" for i in where]
-    taken = _integers(pixels, preprocess, names) if whole else _floats(pixels, preprocess, str(path))
-    texts, targets = _labels(labels, len(images), where, path)
+    taken = prepare_batch(pixels, preprocess, names, progress) if whole else _floats(pixels, preprocess, str(path))
+    texts, targets, classes = _labels(labels, len(images), where, path)
     known = preprocess.mean is not None or (whole and preprocess.function is None)
     mean, std = scales(preprocess, taken.shape[1], str(path)) if known else (None, None)
-    return image_set(taken, names, texts, mean=mean, std=std, source=str(path), targets=targets)
-
-
-def _integers(pixels: NDArray[Any], preprocess: Preprocess, names: list[str]) -> Tensor:
-    return torch.stack([prepare(one, preprocess, name) for one, name in zip(pixels, names, strict=True)])
+    return image_set(taken, names, texts, mean=mean, std=std, source=str(path), targets=targets, classes=classes)
 
 
 def _floats(pixels: NDArray[Any], preprocess: Preprocess, source: str) -> Tensor:
@@ -97,59 +98,20 @@ def _channels_last(stack: NDArray[Any], path: Path) -> NDArray[Any]:
     return stack if last else np.moveaxis(stack, 1, 3)
 
 
-def _load(path: Path) -> tuple[NDArray[Any], Any]:
-    """The images and, where there are any, the labels."""
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    try:
-        held = _arrays(path)
-    except InputError:
-        raise
-    except DAMAGED as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{path} cannot be read as a stack of plain arrays: {reason}. Pickled objects are refused, because opening "
-            "one runs its code; save arrays of numbers (numpy.save, numpy.savez) or tensors (torch.save)"
-        ) from error
-    if not isinstance(held, Mapping):
-        return held, None
-    labels = next((held[key] for key in LABELS if key in held), None)
-    images = {key: value for key, value in held.items() if key not in LABELS}
-    key = next((key for key in IMAGES if key in images), next(iter(images)) if len(images) == 1 else None)
-    if key is None:
-        raise InputError(f"{path} holds {sorted(map(str, held))}; expected 'images' or 'x', or one array only")
-    return _array(images[key], f"{path}[{key!r}]"), labels
-
-
-def _arrays(path: Path) -> Any:
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    held = torch.load(path, map_location="cpu", weights_only=True)
-    return held if isinstance(held, Mapping) else _array(held, str(path))
-
-
-def _array(value: Any, what: str) -> NDArray[Any]:
-    if isinstance(value, Tensor):
-        value = value.detach()
-        value = np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
-    if isinstance(value, np.ndarray):
-        return value
-    raise InputError(f"{what} is a {type(value).__name__}; expected a tensor or an array of images")
-
-
-def _labels(labels: Any, count: int, where: list[int], path: Path) -> tuple[list[str] | None, Tensor | None]:
-    """Texts and, where they are whole numbers, targets of the chosen images."""
+def _labels(
+    labels: Any, count: int, where: list[int], path: Path
+) -> tuple[list[str] | None, Tensor | None, tuple[str, ...] | None]:
+    """Texts and, where they are whole numbers, targets of the chosen images; the classes of all."""
     if labels is None:
-        return None, None
+        return None, None, None
     held = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
     if held.shape != (count,) or held.dtype.kind not in "iuU":
         raise InputError(
             f"the labels in {path} are {held.dtype} {held.shape}; expected whole numbers or texts ({count},)"
         )
-    chosen = held[where]
-    numbers = None if held.dtype.kind == "U" else torch.from_numpy(chosen.astype(np.int64))
-    return [str(label) for label in chosen], numbers
+    texts, known = [str(label) for label in held[where]], np.unique(held)
+    if held.dtype.kind == "U":
+        return texts, None, tuple(str(name) for name in known)
+    gapless = np.array_equal(known, np.arange(len(known)))  # numbers from 1 on may mean anything: nothing is assumed
+    classes = tuple(str(number) for number in known) if gapless else None
+    return texts, torch.from_numpy(held[where].astype(np.int64)), classes

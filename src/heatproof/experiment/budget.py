@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from math import ceil
 
+from ..checks.kinds import CHECKS, COPIES
+from ..checks.randomize import GRADES
 from ..errors import InputError
 
 
@@ -20,6 +22,34 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Load:
+    """What a check does to one image: variants of the model under which it is explained by all methods (the original
+    counts each time that a job begins), pairs of maps that are compared, networks that are randomised."""
+
+    variants: int
+    compared: int
+    randomised: int
+
+
+def load_of(check: str, choice: Choice, nulls: int) -> Load:
+    """The load of one check."""
+    order = CHECKS[check].order if check in CHECKS else ""
+    stages = choice.seeds * {"full": 1, "graded": len(GRADES)}.get(order, choice.stages)
+    if check == "smooth":
+        return Load(COPIES * (stages + choice.seeds + nulls + 1), stages + 2 * nulls, stages + nulls)
+    if order:
+        return Load(stages + choice.seeds, stages, stages)
+    return {
+        "null": Load(nulls + 1, 2 * nulls, nulls),
+        "labels": Load(2, 1, 0),
+        "random_logit": Load(2 * choice.seeds, choice.seeds, 0),
+        "efficient": Load(nulls + 1, 0, nulls),
+        "calibration": Load(2, 4, 0),
+        "kept": Load(3 * choice.seeds, 0, 2 * choice.seeds),
+    }.get(check, Load(1, 0, 0))
+
+
+@dataclass(frozen=True)
 class Costs:
     """Seconds by counted work: `row` one forward and backward of one image; `variant` rows of one image under one
     variant of the model, all methods at effort 1 unit; `metrics` the comparison of one image's maps; see `seconds`."""
@@ -31,7 +61,7 @@ class Costs:
     calibration_rows: int
     chunk: int
     nulls: int
-    checks: int
+    checks: tuple[str, ...]
     faithfulness_rows: float
 
     def variant(self, cap: int | None) -> float:
@@ -43,16 +73,14 @@ class Costs:
 
     def seconds(self, choice: Choice) -> float:
         """Seconds for a whole audit."""
-        shards = ceil(choice.images / self.chunk)
-        stages = choice.seeds * choice.stages * self.checks
-        variants = stages + choice.seeds * self.checks + self.nulls + 2
-        compared = stages + 2 * self.nulls
-        calibrated = stages + self.nulls
-        shard = self.chunk * (variants * self.variant(choice.effort) + compared * self.metrics)
-        return shards * (
-            shard
-            + calibrated * self.calibration_rows * self.row / 3
-            + self.chunk * self.faithfulness_rows * self.row / 3
+        loads = [load_of(check, choice, self.nulls) for check in ("null", *self.checks)]
+        variants = sum(load.variants for load in loads) + 1  # the original once more for the faithfulness
+        shard = self.chunk * (
+            variants * self.variant(choice.effort) + sum(load.compared for load in loads) * self.metrics
+        )
+        calibrated = sum(load.randomised for load in loads) * self.calibration_rows
+        return ceil(choice.images / self.chunk) * (
+            shard + (calibrated + self.chunk * self.faithfulness_rows) * self.row / 3
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
-from ..checks.chain import METRICS, Subject, explain_all
+from ..checks.chain import Subject, explain_all, measure
 from ..combine import effort_of, with_effort
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
@@ -78,7 +79,7 @@ def _try(subject: Subject, explain: Explain) -> tuple[str, float]:
     return "", rows[0] / size
 
 
-def counted_costs(subject: Subject, trial: Trial, checks: int, nulls: int, faithfulness: bool) -> Costs:
+def counted_costs(subject: Subject, trial: Trial, checks: Sequence[str], nulls: int, faithfulness: bool) -> Costs:
     """Costs from counted work alone: the same on every run."""
     x = padded(subject.images[:1], subject.chunk)
     row = count(subject.model, x).seconds(x.device.type, torch.get_num_threads()) / subject.chunk
@@ -91,7 +92,7 @@ def counted_costs(subject: Subject, trial: Trial, checks: int, nulls: int, faith
         calibration_rows=len(subject.calibration),
         chunk=subject.chunk,
         nulls=nulls,
-        checks=checks,
+        checks=tuple(checks),
         faithfulness_rows=len(FRACTIONS) * (len(trial.usable) + ORDERS) if faithfulness else 0,
     )
 
@@ -104,7 +105,7 @@ def measured_costs(subject: Subject, counted: Costs) -> Costs:
     except HeatproofError:  # a model without a gradient, with methods that need none
         row = _fastest(lambda: output(subject.model, x, subject.score)) / subject.chunk
     a, b = (torch.randn(x.shape, generator=generator("trial", i)).to(x.device) for i in range(2))
-    compared = _fastest(lambda: [METRICS[m](a, b) for m in subject.metrics]) / subject.chunk
+    compared = _fastest(lambda: [measure(m)(a, b) for m in subject.metrics]) / subject.chunk
     return replace(counted, row=row, metrics=compared * len(subject.methods))
 
 

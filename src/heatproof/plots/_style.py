@@ -38,10 +38,27 @@ METRIC_NAMES = {
     "hog": "HOG",
 }
 
+CHECK_NAMES = {
+    "cascading": "cascading randomisation",
+    "reverse": "reverse cascading",
+    "independent": "independent randomisation",
+    "full": "full randomisation",
+    "graded": "graded randomisation",
+    "biases": "biases alone",
+    "smooth": "smoothed maps",
+    "labels": "label randomisation",
+    "random_logit": "random logit",
+}
+
 
 def metric_name(metric: str) -> str:
     """How a metric is written for people."""
     return METRIC_NAMES.get(metric, metric)
+
+
+def check_name(check: str) -> str:
+    """How a check is written for people."""
+    return CHECK_NAMES.get(check, check.replace("_", " "))
 
 
 def is_control(method: str, config: Mapping[str, Any]) -> bool:

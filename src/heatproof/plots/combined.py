@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..experiment.results import Results
-from ._style import INK, MUTED, PAPER, RULE, VERDICT_COLOURS, is_control, metric_name, plain, write
-from .curves import advances, bottom, dress, methods_of, rows_of
+from ._select import advances, axis_label, bottom, heading, methods_of, rows_of, stage_names
+from ._style import INK, MUTED, PAPER, RULE, VERDICT_COLOURS, is_control, plain, write
+from .curves import dress
 
 
 def combined(results: Results, metric: str, check: str | None = None) -> Figure:
@@ -27,9 +28,10 @@ def combined(results: Results, metric: str, check: str | None = None) -> Figure:
     """
     names = methods_of(results, metric, check)
     figure = Figure(figsize=(7.2, max(3.8, 0.2 * len(names) + 1.2)), dpi=150, facecolor=PAPER)
-    axes = figure.add_axes((0.06, 0.17, 0.64, 0.74))
-    rows = rows_of(results, metric, check)
     across = advances(results, check)
+    stages = {} if across else stage_names(results, check)
+    axes = figure.add_axes((0.06, 0.3, 0.64, 0.61) if stages else (0.06, 0.17, 0.64, 0.74))
+    rows = rows_of(results, metric, check)
     last = float((rows["share"] if across else rows["stage"]).max())
     ends: dict[str, float] = {}
     for name in names:
@@ -41,10 +43,13 @@ def combined(results: Results, metric: str, check: str | None = None) -> Figure:
     if across:
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"])
     dress(axes)
-    axes.set_xlabel("share of blocks randomised" if across else "stage", fontsize=7.5, color=MUTED)
-    axes.set_title(f"{metric_name(metric)}: similarity to the original map", fontsize=9, loc="left", color=INK)
+    if stages:
+        labels = [plain(name, 18) for name in stages.values()]
+        axes.set_xticks(list(stages), labels, rotation=30, ha="right", fontsize=6, parse_math=False)
+    axes.set_xlabel(axis_label(results, check), fontsize=7.5, color=MUTED)
+    axes.set_title(heading(results, metric, check), fontsize=9, loc="left", color=INK, parse_math=False)
     _name_ends(axes, results, ends, last)
-    _key(axes, results, list(ends))
+    _key(axes, results, list(ends), -0.42 if stages else -0.13)
     return figure
 
 
@@ -59,7 +64,7 @@ def _colour(results: Results, method: str) -> str:
     return MUTED if is_control(method, results.config) else VERDICT_COLOURS.get(str(verdicts.get(method)), MUTED)
 
 
-def _key(axes: Axes, results: Results, names: list[str]) -> None:
+def _key(axes: Axes, results: Results, names: list[str], below: float) -> None:
     shown = {_colour(results, name) for name in names}
     entries: list[tuple[str, dict[str, Any]]] = [
         (verdict, {"color": c, "lw": 1.5}) for verdict, c in VERDICT_COLOURS.items() if c in shown
@@ -67,7 +72,7 @@ def _key(axes: Axes, results: Results, names: list[str]) -> None:
     if any(is_control(name, results.config) for name in names):
         entries.append(("control, no model in it", {"color": MUTED, "lw": 1.5, "dashes": (2, 2)}))
     handles = [Line2D([], [], label=label, **style) for label, style in entries]
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.01, -0.13), ncols=5, frameon=False, fontsize=7,
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.01, below), ncols=5, frameon=False, fontsize=7,
                 labelcolor=MUTED, handlelength=1.6, columnspacing=1.4)  # fmt: skip
 
 

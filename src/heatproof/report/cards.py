@@ -7,13 +7,15 @@ from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from ..checks.chain import DECIDING
 from ..experiment.results import Results
+from ..plots._curve import HALF, curve_of
+from ..plots._select import bottom, checks_of, first_check, methods_of, metrics_of
 from ..plots._style import is_control, metric_name
 from ..plots.combined import combined
-from ..plots.curves import HALF, bottom, panel
+from .check_words import short
+from .spark import spark
 from .svg import inline_svg
 from .words import SHAPES, interval, measured, number, percent
 
@@ -37,8 +39,16 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Chip:
+    """The verdict of one check, in few words."""
+
+    check: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Card:
-    """All that is said about one method."""
+    """All that is said about one method; verdict, reason, facts and panels are those of the first check that judges."""
 
     method: str
     verdict: str
@@ -47,16 +57,19 @@ class Card:
     control: bool
     facts: list[Fact]
     panels: list[Panel]
+    chips: list[Chip]
 
 
 def cards(results: Results) -> list[Card]:
     """The cards in the order of the verdicts, worst first."""
-    return [_card(results, row, f"c{place}-") for place, row in enumerate(results.verdicts.to_dict("records"))]
+    return [_card(results, row) for row in results.verdicts.to_dict("records")]
 
 
 def overviews(results: Results) -> list[Panel]:
-    """All methods in one figure, for each deciding metric that was measured."""
-    metrics = [m for m in DECIDING if m in set(results.curves["metric"])]
+    """All methods in one figure, for each deciding metric that was measured, under the first check if it has stages."""
+    first = first_check(results)
+    have = results.curves[results.curves["check"] == first]["metric"]
+    metrics = [m for m in DECIDING if m in set(have)] if first in checks_of(results, staged=True) else []
     return [
         Panel(metric_name(m), True, inline_svg(combined(results, m), f"o{i}-", _overview_text(results, m)))
         for i, m in enumerate(metrics)
@@ -70,36 +83,38 @@ def half_and_last(rows: pd.DataFrame) -> tuple[dict[Any, Any], dict[Any, Any]]:
     return (half[0] if half else {}), (rows.to_dict("records")[-1] if len(rows) else {})
 
 
-def _card(results: Results, row: dict[Any, Any], prefix: str) -> Card:
+def _card(results: Results, row: dict[Any, Any]) -> Card:
     method, verdict = str(row["method"]), str(row["verdict"])
-    curves = results.curves[results.curves["method"] == method]
+    check = first_check(results)
+    curves = results.curves[(results.curves["method"] == method) & (results.curves["check"] == check)]
+    staged = check in checks_of(results, staged=True)
+    metrics = [m for m in metrics_of(results, check) if m in set(curves["metric"])] if staged else []
     panels = [
-        _panel(results, method, str(metric), str(check), f"{prefix}{place}-")
-        for place, (check, metric) in enumerate(curves[["check", "metric"]].drop_duplicates().itertuples(index=False))
+        Panel(metric_name(m), m in DECIDING, drawn(results, method, m, check, bottom(results, m))) for m in metrics
     ]
     control = is_control(method, results.config)
-    return Card(
-        method, verdict, SHAPES.get(verdict, "diamond"), str(row["reason"]), control, _facts(results, row), panels
-    )
+    shape, reason = SHAPES.get(verdict, "diamond"), str(row["reason"])
+    return Card(method, verdict, shape, reason, control, _facts(results, row), panels, _chips(results, method))
+
+
+def _chips(results: Results, method: str) -> list[Chip]:
+    """The verdict of every check, where more than one judged."""
+    table = results.by_check
+    if not len(table) or table["check"].nunique() < 2:
+        return []
+    rows = table[table["method"] == method].to_dict("records")
+    return [Chip(short(str(row["check"])), str(row["verdict"])) for row in rows]
 
 
 def _facts(results: Results, row: dict[Any, Any]) -> list[Fact]:
-    floors = results.floors
-    floor = floors[(floors["method"] == row["method"]) & (floors["metric"] == row["metric"])].to_dict("records")
-    curves = results.curves
-    half, last = half_and_last(
-        curves[
-            (curves["method"] == row["method"])
-            & (curves["metric"] == row["metric"])
-            & (curves["check"] == curves["check"].iloc[0])
-        ]
-    )
-    band = floor[0] if floor else {}
-    facts = [
-        Fact("null floor", number(row["floor"]), interval(band.get("floor_lower"), band.get("floor_upper"))),
-        Fact("excess at half", number(half.get("excess")), _interval(half, "excess")),
-        Fact("excess at end", number(last.get("excess")), _interval(last, "excess")),
-    ]
+    check, method, metric = first_check(results), str(row["method"]), str(row["metric"])
+    curves = results.curves[results.curves["check"] == check]
+    half, last = half_and_last(curves[(curves["method"] == method) & (curves["metric"] == metric)])
+    band = results.floor(method, metric, check)
+    facts = [Fact("null floor", number(row["floor"]), interval(band.get("floor_lower"), band.get("floor_upper")))]
+    if check in checks_of(results, staged=True):
+        facts.append(Fact("excess at half", number(half.get("excess")), _interval(half, "excess")))
+    facts.append(Fact("excess at end", number(last.get("excess")), _interval(last, "excess")))
     if measured(row.get("faithfulness")):
         facts.append(Fact("faithfulness", number(row["faithfulness"]), _interval(row, "faithfulness")))
     return facts + [Fact(k, percent(row[k])) for k in ("undefined", "vanished") if row.get(k, 0) > 0]
@@ -109,27 +124,30 @@ def _interval(row: dict[Any, Any], name: str) -> str:
     return interval(row.get(f"{name}_lower"), row.get(f"{name}_upper"))
 
 
-def _panel(results: Results, method: str, metric: str, check: str, prefix: str) -> Panel:
-    figure = Figure(figsize=(2.1, 1.3), facecolor="none")
-    panel(figure.add_axes((0.12, 0.16, 0.85, 0.8)), results, method, metric, check, bottom(results, metric))
-    several = results.curves["check"].nunique() > 1
-    title = f"{metric_name(metric)}, {check}" if several else metric_name(metric)
-    return Panel(title, metric in DECIDING, inline_svg(figure, prefix, _panel_text(results, method, metric, check)))
+def small_multiples(results: Results, metric: str, check: str) -> list[tuple[str, Markup]]:
+    """One small curve per method, worst verdict first, all on the same scale."""
+    lowest = bottom(results, metric)
+    return [(m, drawn(results, m, metric, check, lowest)) for m in methods_of(results, metric, check)]
+
+
+def drawn(results: Results, method: str, metric: str, check: str, lowest: float) -> Markup:
+    """The small curve of one method."""
+    return spark(curve_of(results, method, metric, check), lowest, _panel_text(results, method, metric, check))
 
 
 def _panel_text(results: Results, method: str, metric: str, check: str) -> str:
-    rows, floors = results.curves, results.floors
+    rows = results.curves
     half, last = half_and_last(rows[(rows["method"] == method) & (rows["metric"] == metric) & (rows["check"] == check)])
-    floor = floors[(floors["method"] == method) & (floors["metric"] == metric)]["floor"].tolist()
     return (
         f"{metric_name(metric)} similarity of {method} maps to the original: 1 at the start, "
-        f"{number(half.get('mean'))} with half of the blocks randomised, {number(last.get('mean'))} at the end; "
-        f"null floor {number(floor[0] if floor else None)}"
+        f"{number(half.get('mean'))} halfway, {number(last.get('mean'))} at the end; "
+        f"null floor {number(results.floor(method, metric, check).get('floor'))}"
     )
 
 
 def _overview_text(results: Results, metric: str) -> str:
-    rows = results.curves[results.curves["metric"] == metric]
+    rows = results.curves
+    rows = rows[(rows["metric"] == metric) & (rows["check"] == first_check(results))]
     ends = [
         f"{method} {number(half_and_last(part)[0].get('mean'))}" for method, part in rows.groupby("method", sort=False)
     ]

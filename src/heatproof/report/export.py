@@ -13,7 +13,19 @@ from matplotlib.figure import Figure
 from ..errors import InputError
 from ..experiment.files import write_bytes
 from ..experiment.results import Results
-from ..plots import combined, curves, film_strip
+from ..plots import (
+    class_sheet,
+    combined,
+    curves,
+    efficient_bars,
+    film_strip,
+    kept_bars,
+    noise_curves,
+    planted_bars,
+    similarity_bars,
+)
+from ..plots._select import checks_of, metrics_of
+from ..plots.noise import noise_rows
 
 Format = Literal["png", "pdf", "svg"]
 
@@ -30,7 +42,9 @@ def figures(results: Results, format: Format = "png") -> list[Path]:
         format: png (150 dpi), pdf or svg.
 
     Returns:
-        The files: ``curves-CHECK-METRIC``, ``methods-CHECK-METRIC`` and ``strip-IMAGE-VIEW`` for the photos.
+        The files: ``curves-CHECK-METRIC`` and ``methods-CHECK-METRIC`` for checks with stages, ``bars-CHECK`` for those
+        with one, ``calibration-noise``, ``efficient``, ``kept``, ``planted``; for the photos ``strip-CHECK-IMAGE-VIEW``
+        and ``classes-IMAGE``; each only where the run measured it.
 
     Raises:
         InputError: another format.
@@ -51,13 +65,32 @@ def image(figure: Figure, format: Format) -> bytes:
 
 
 def _drawn(results: Results) -> Iterator[tuple[str, Figure]]:
-    for check, metric in results.curves[["check", "metric"]].drop_duplicates().itertuples(index=False):
-        name = f"{_safe(check)}-{_safe(metric)}"
-        yield f"curves-{name}", curves(results, metric, check)
-        yield f"methods-{name}", combined(results, metric, check)
+    for check in checks_of(results, staged=True):
+        for metric in metrics_of(results, check):
+            name = f"{_safe(check)}-{_safe(metric)}"
+            yield f"curves-{name}", curves(results, metric, check)
+            yield f"methods-{name}", combined(results, metric, check)
+    for check in checks_of(results, staged=False):
+        yield f"bars-{_safe(check)}", similarity_bars(results, check, metrics_of(results, check))
+    yield from _single(results)
     for strip in results.strips:
-        yield f"strip-{strip.image}-absolute", film_strip(strip, view="absolute")
-        yield f"strip-{strip.image}-diverging", film_strip(strip, view="diverging")
+        name = f"strip-{_safe(strip.check)}-{strip.image}"
+        yield f"{name}-absolute", film_strip(strip, view="absolute")
+        yield f"{name}-diverging", film_strip(strip, view="diverging")
+    for sheet in results.sheets:
+        yield f"classes-{sheet.image}", class_sheet(sheet)
+
+
+def _single(results: Results) -> Iterator[tuple[str, Figure]]:
+    """Figures of which a run has one at most."""
+    if len(noise_rows(results)):
+        yield "calibration-noise", noise_curves(results)
+    if len(results.efficient):
+        yield "efficient", efficient_bars(results)
+    if len(results.kept):
+        yield "kept", kept_bars(results)
+    if len(results.planted):
+        yield "planted", planted_bars(results)
 
 
 def _safe(name: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from PIL import Image
 
 from ..experiment.results import Results, Strip
+from ..plots._style import check_name
 from ..plots.visualise import View, colour
 
 Array = np.ndarray[Any, Any]
@@ -43,6 +44,7 @@ class Film:
     picture: str
     stages: list[str]
     rows: list[Row]
+    check: str = ""
 
 
 def films(results: Results) -> list[Film]:
@@ -53,31 +55,34 @@ def films(results: Results) -> list[Film]:
 
 def _film(strip: Strip, methods: Sequence[str]) -> Film:
     names = [*methods, *(m for m in strip.maps if m not in methods)]
-    picture = _shrunk(strip.picture, 2 * SIDE)
-    return Film(
-        strip.title, _data_uri(picture, lossless=False), strip.stages, [_row(name, strip.maps[name]) for name in names]
-    )
+    picture = shrunk(strip.picture, 2 * SIDE)
+    rows = [_row(name, strip.maps[name]) for name in names]
+    return Film(strip.title, data_uri(picture, lossless=False), strip.stages, rows, check_name(strip.check))
 
 
 def _row(method: str, maps: Array) -> Row:
-    width, height = _shrunk(colour(maps[0], "absolute"), SIDE).size
-    small = max(width, height) <= EXACT
-    images = {view: _data_uri(_joined(maps, view), lossless=small) for view in ("absolute", "diverging")}
-    return Row(
-        method, images["absolute"], images["diverging"], len(maps) * (width + GAP) - GAP, height, pixelated=small
-    )
+    small = is_small(maps)
+    absolute, diverging = (joined([colour(saliency, view) for saliency in maps]) for view in get_args(View))
+    width, height = absolute.size
+    return Row(method, data_uri(absolute, small), data_uri(diverging, small), width, height, pixelated=small)
 
 
-def _joined(maps: Array, view: View) -> Image.Image:
-    tiles = [_shrunk(colour(saliency, view), SIDE) for saliency in maps]
+def is_small(images: Array) -> bool:
+    """Whether tiles ``(..., H, W)`` are kept without loss."""
+    return bool(max(images.shape[-2:]) <= EXACT)
+
+
+def joined(images: Iterable[Array]) -> Image.Image:
+    """Tiles, uint8 ``(H, W, 3)``, in one row."""
+    tiles = [shrunk(image, SIDE) for image in images]
     width, height = tiles[0].size
-    joined = Image.new("RGBA", (len(tiles) * (width + GAP) - GAP, height))
+    row = Image.new("RGBA", (len(tiles) * (width + GAP) - GAP, height))
     for place, tile in enumerate(tiles):
-        joined.paste(tile, (place * (width + GAP), 0))
-    return joined
+        row.paste(tile, (place * (width + GAP), 0))
+    return row
 
 
-def _shrunk(image: Array, side: int) -> Image.Image:
+def shrunk(image: Array, side: int) -> Image.Image:
     """Larger images are averaged down, smaller ones stay as they are."""
     picture = Image.fromarray(image)
     factor = side / max(picture.size)
@@ -87,7 +92,8 @@ def _shrunk(image: Array, side: int) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BOX)
 
 
-def _data_uri(image: Image.Image, lossless: bool) -> str:
+def data_uri(image: Image.Image, lossless: bool) -> str:
+    """An image as text that stands in the page itself."""
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", lossless=lossless, quality=76, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

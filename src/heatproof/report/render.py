@@ -14,10 +14,18 @@ from markupsafe import Markup
 
 from ..experiment.files import write_bytes
 from ..experiment.results import Results
+from ..plots._select import first_check
+from ..plots._style import check_name
+from .calibration import calibration_sections
 from .cards import Card, cards, overviews
+from .check_sections import bar_sections, curve_sections, matrix
+from .check_words import caveat
+from .classes import class_sheets
+from .extra_sections import efficient_sections, kept_sections, label_sections
 from .film import films
+from .parts import Section
 from .settings import label, settings
-from .tables import NUMBER_COLUMNS, numbers, stages, troubles
+from .tables import number_columns, numbers, stages, troubles
 from .words import MEANING, SHAPES, breakable, count, percent
 
 
@@ -51,7 +59,7 @@ def render(results: Results) -> Path:
 
 def _page(results: Results) -> dict[str, Any]:
     """All that the template reads."""
-    config, every = results.config, cards(results)
+    config, every, first = results.config, cards(results), first_check(results)
     script = _asset("script.js")
     tested = [card for card in every if not card.control]
     return {
@@ -68,9 +76,15 @@ def _page(results: Results) -> dict[str, Any]:
         "refused": troubles(results)["refused"],
         "overviews": overviews(results),
         "films": films(results),
+        "several_films": len({strip.check for strip in results.strips}) > 1,
         "numbers": numbers(results),
-        "number_columns": NUMBER_COLUMNS,
+        "number_columns": number_columns(results),
+        "matrix": matrix(results),
+        "first": check_name(first),
         "several_checks": results.curves["check"].nunique() > 1,
+        "first_caveat": caveat(config, first),
+        "sections": _sections(results),
+        "sheets": class_sheets(results),
         "stages": stages(results),
         "troubles": troubles(results),
         "settings": settings(config),
@@ -81,6 +95,18 @@ def _page(results: Results) -> dict[str, Any]:
         "label": label,
         "percent": percent,
     }
+
+
+def _sections(results: Results) -> list[Section]:
+    """Every check in the order in which people read them: weights, labels, classes, and what the numbers mean."""
+    return [
+        *curve_sections(results),
+        *bar_sections(results),
+        *label_sections(results),
+        *efficient_sections(results),
+        *kept_sections(results),
+        *calibration_sections(results),
+    ]
 
 
 def _asset(name: str) -> str:

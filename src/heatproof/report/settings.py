@@ -15,8 +15,20 @@ GROUPS = {
         "targets_sha256",
         "calibration_sha256",
     ),
-    "Randomisation": ("checks", "stages", "init", "std", "factory", "batch_norm", "classes", "seeds", "nulls", "seed"),
-    "Judging": ("methods", "controls", "metrics", "thresholds", "score"),
+    "Randomisation": (
+        "checks",
+        "check_plan",
+        "stages",
+        "init",
+        "std",
+        "factory",
+        "batch_norm",
+        "classes",
+        "seeds",
+        "nulls",
+        "seed",
+    ),
+    "Judging": ("methods", "controls", "metrics", "thresholds", "score", "labels"),
     "Run": ("date", "command", "device", "dtype", "threads", "chunk", "budget", "chosen", "versions"),
 }
 LABELS = {
@@ -33,10 +45,12 @@ LABELS = {
     "nulls": "networks behind the floor",
     "seed": "base seed",
     "stages": "stages measured",
+    "check_plan": "stages of each check",
+    "labels": "label check",
     "chosen": "chosen by the budget",
     "chunk": "images a chunk",
 }
-_ELSEWHERE = ("blocks", "images", "warnings", "refused")
+_ELSEWHERE = ("blocks", "images", "warnings", "refused", "caveats")
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

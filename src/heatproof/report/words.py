@@ -24,8 +24,8 @@ SHAPES = {
 """Every verdict has a shape and a word beside its colour."""
 
 
-def number(value: Any) -> str:
-    """Two decimals; three where two would round to 1; a dash for what was not measured.
+def number(value: Any, digits: int = 2) -> str:
+    """Two decimals, or as many as asked; three where two would round to 1; a dash for what was not measured.
 
     Example:
         >>> number(0.4139), number(-0.001), number(0.9972), number(1.0), number(-0.25), number(float("nan"))
@@ -33,13 +33,13 @@ def number(value: Any) -> str:
     """
     if not measured(value):
         return "–"
-    digits = 3 if 0.995 <= abs(float(value)) < 1 else 2
+    digits = max(digits, 3) if 0.995 <= abs(float(value)) < 1 else digits
     text = f"{float(value):.{digits}f}"
     text = f"{0:.{digits}f}" if float(text) == 0 else text
     return text.replace("-", "−")
 
 
-def interval(lower: Any, upper: Any) -> str:
+def interval(lower: Any, upper: Any, digits: int = 2) -> str:
     """A 95 % interval, or nothing where there is none or it has no width (the edge map, the original network).
 
     Example:
@@ -48,7 +48,7 @@ def interval(lower: Any, upper: Any) -> str:
     """
     if not (measured(lower) and measured(upper)) or lower == upper:
         return ""
-    return f"{number(lower)} to {number(upper)}"
+    return f"{number(lower, digits)} to {number(upper, digits)}"
 
 
 def percent(value: Any) -> str:

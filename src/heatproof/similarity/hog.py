@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .maps import check_pair, in_chunks, or_nan, pearson, per_pixel, usable
+from .maps import check_pair, in_chunks, or_nan, pearson, per_pixel
+from .normalise import check_normalise, without_outliers
 from .spearman import rank_correlation
 
 ORIENTATIONS = 9
@@ -19,7 +20,9 @@ FINE = 2.0**40
 CORRELATIONS = {"pearson": pearson, "spearman": rank_correlation}
 
 
-def hog_similarity(a: Tensor, b: Tensor, *, cells: int | None = None, correlation: str = "pearson") -> Tensor:
+def hog_similarity(
+    a: Tensor, b: Tensor, *, cells: int | None = None, correlation: str = "pearson", normalise: str = "minmax"
+) -> Tensor:
     """Correlation of the HOG features of two stacks of maps. ``(B, C, H, W) -> (B,)``.
 
     Source: Adebayo et al. 2018, arXiv:1810.03292, section 4, on features as `hog_features` computes them from the signed
@@ -31,13 +34,16 @@ def hog_similarity(a: Tensor, b: Tensor, *, cells: int | None = None, correlatio
         b: maps to compare with; C may be 1 in one of the two.
         cells: side of a cell in pixels; None = 16 for maps of 48 px and more, else ``min(16, side // 4)``.
         correlation: ``"pearson"`` (the paper) or ``"spearman"`` (its code).
+        normalise: ``"percentile"`` clips ``m`` at plus and minus the 99th percentile of ``|m|``; ``"minmax"`` and
+            ``"second_moment"`` are one and the same here: HOG sees neither the scale nor the offset of a map.
 
     Returns:
         float64 in [-1, 1]; exactly 1 for equal maps; NaN where either map is constant or not finite, or has no gradient
-        within the cells (a chessboard of single pixels has none: its central differences are zero).
+        within the cells (a chessboard of single pixels has none: its central differences are zero), also where that is so
+        only after the clip.
 
     Raises:
-        InputError: two stacks that cannot be compared, maps too small for the cells, or an unknown correlation.
+        InputError: two stacks that cannot be compared, maps too small for the cells, or an unknown option.
 
     Example:
         >>> import torch
@@ -45,12 +51,20 @@ def hog_similarity(a: Tensor, b: Tensor, *, cells: int | None = None, correlatio
         >>> hog_similarity(maps, maps)
         tensor([1.], dtype=torch.float64)
     """
-    if correlation not in CORRELATIONS:
-        raise InputError(f"hog_similarity got correlation={correlation!r}; expected one of {', '.join(CORRELATIONS)}")
+    check_hog(cells, correlation, normalise)
     a, b = check_pair(a, b, "hog_similarity")
     layout(a.shape[2], a.shape[3], cells)
-    x, y = per_pixel(a), per_pixel(b)
-    return or_nan(in_chunks(partial(_similarity, cells=cells, correlation=correlation), x, y), usable(x, y), a)
+    x, y, valid = without_outliers(per_pixel(a), per_pixel(b), normalise)
+    return or_nan(in_chunks(partial(_similarity, cells=cells, correlation=correlation), x, y), valid, a)
+
+
+def check_hog(cells: object = None, correlation: object = "pearson", normalise: object = "minmax") -> None:
+    """Raise where an option of `hog_similarity` is none of those it knows."""
+    if correlation not in CORRELATIONS:
+        raise InputError(f"hog_similarity got correlation={correlation!r}; expected one of {', '.join(CORRELATIONS)}")
+    if cells is not None and (type(cells) is not int or cells < 1):
+        raise InputError(f"hog_similarity got cells={cells!r}; expected None or the side of a cell in whole pixels")
+    check_normalise("hog_similarity", normalise)
 
 
 def _similarity(x: Tensor, y: Tensor, cells: int | None, correlation: str) -> Tensor:

@@ -9,7 +9,8 @@ from math import exp
 from torch import Tensor
 
 from ..errors import InputError
-from .maps import check_pair, in_chunks, or_nan, per_pixel, usable
+from .maps import check_pair, in_chunks, or_nan, per_pixel
+from .normalise import check_normalise, scaled, without_outliers
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Preset:
 
     Attributes:
         window: weights of the window along one axis; they sum to 1.
-        data_range: the range that the two stabilising constants assume; the maps themselves lie in [0, 1].
+        data_range: the range that the two stabilising constants assume of maps in [0, 1].
         channels: compare channel by channel and average, instead of comparing channel sums.
     """
 
@@ -38,8 +39,8 @@ PRESETS = {
 }
 
 
-def ssim(a: Tensor, b: Tensor, preset: str = "paper") -> Tensor:
-    """Mean structural similarity of two stacks of maps, each scaled to [0, 1]. ``(B, C, H, W) -> (B,)``.
+def ssim(a: Tensor, b: Tensor, preset: str = "paper", normalise: str = "minmax") -> Tensor:
+    """Mean structural similarity of two stacks of maps, each on a scale of its own. ``(B, C, H, W) -> (B,)``.
 
     Source: Wang et al. 2004 as `skimage.metrics.structural_similarity` computes it, K1 = .01, K2 = .03, sample
     covariance, mean over the windows that lie fully inside. Deviations: none. It mostly measures sparsity (two unrelated
@@ -52,12 +53,18 @@ def ssim(a: Tensor, b: Tensor, preset: str = "paper") -> Tensor:
             uniform 5 x 5 window, data range 1. ``"code"`` (the authors' notebooks, scikit-image 0.15): minimum and
             maximum over all channels together, Gaussian 11 x 11 window with sigma 1.5, data range 2, mean over channels;
             with one channel against several, channel sums.
+        normalise: scale of each map by itself. ``"minmax"`` (paper and code): to [0, 1]; one outlier sets it: the same
+            one in two unrelated maps moves their SSIM from about 0 to .97. ``"percentile"``: ``m`` clipped at plus and
+            minus the 99th percentile of ``|m|`` first, which undoes that. ``"second_moment"`` (Binder et al. 2023):
+            divided by the square root of the mean square, zero stays zero; the data range is then that of the two maps
+            of a pair together, whatever the preset.
 
     Returns:
-        float64 in [-1, 1]; exactly 1 for equal maps; NaN where either map is constant or not finite.
+        float64 in [-1, 1]; exactly 1 for equal maps; NaN where either map is constant or not finite, with "percentile"
+        also where the clip leaves it constant (zero in over 99 % of the pixels).
 
     Raises:
-        InputError: two stacks that cannot be compared, maps smaller than the window, or an unknown preset.
+        InputError: two stacks that cannot be compared, maps smaller than the window, or an unknown preset or normalisation.
 
     Example:
         >>> import torch
@@ -65,8 +72,7 @@ def ssim(a: Tensor, b: Tensor, preset: str = "paper") -> Tensor:
         >>> ssim(maps, 3 * maps + 1).round(decimals=12)
         tensor([1.], dtype=torch.float64)
     """
-    if preset not in PRESETS:
-        raise InputError(f"ssim got preset={preset!r}; expected one of {', '.join(PRESETS)}")
+    check_ssim(preset, normalise)
     a, b = check_pair(a, b, "ssim")
     chosen = PRESETS[preset]
     if min(a.shape[2:]) < len(chosen.window):
@@ -77,7 +83,15 @@ def ssim(a: Tensor, b: Tensor, preset: str = "paper") -> Tensor:
         )
     apart = chosen.channels and a.shape[1] == b.shape[1]
     x, y = (_channels(maps) if apart else per_pixel(maps)[:, None] for maps in (a, b))
-    return or_nan(in_chunks(partial(_mean_ssim, preset=chosen), x, y), usable(x, y), a)
+    x, y, valid = without_outliers(x, y, normalise)
+    return or_nan(in_chunks(partial(_mean_ssim, preset=chosen, normalise=normalise), x, y), valid, a)
+
+
+def check_ssim(preset: object = "paper", normalise: object = "minmax") -> None:
+    """Raise where an option of `ssim` is none of those it knows."""
+    if preset not in PRESETS:
+        raise InputError(f"ssim got preset={preset!r}; expected one of {', '.join(PRESETS)}")
+    check_normalise("ssim", normalise)
 
 
 def _channels(maps: Tensor) -> Tensor:
@@ -85,25 +99,18 @@ def _channels(maps: Tensor) -> Tensor:
     return per_pixel(maps.flatten(0, 1)[:, None]).view(maps.shape)
 
 
-def _mean_ssim(x: Tensor, y: Tensor, preset: Preset) -> Tensor:
+def _mean_ssim(x: Tensor, y: Tensor, preset: Preset, normalise: str) -> Tensor:
     """``(B, C, H, W) -> (B,)``. Products are written so that equal maps give fractions of equal numbers."""
-    x, y = _unit(x), _unit(y)
+    x, y, data_range = scaled(x, y, normalise, preset.data_range)
     mean_x, mean_y, cross, power = (_blur(m, preset.window) for m in (x, y, x * y, x * x + y * y))
     taps = len(preset.window) ** 2
     sample = taps / (taps - 1)
-    c1, c2 = (0.01 * preset.data_range) ** 2, (0.03 * preset.data_range) ** 2
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     covariance = cross.sub_(product).mul_(2 * sample).add_(c2)
     variances = power.sub_(squares).mul_(sample).add_(c2)
     likeness = covariance.div_(variances).mul_(product.mul_(2).add_(c1)).div_(squares.add_(c1))
     return likeness.flatten(1).mean(1)
-
-
-def _unit(maps: Tensor) -> Tensor:
-    """Scaled to [0, 1] over all pixels and channels of a sample, float64."""
-    maps = maps.double()
-    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
-    return (maps - low) / (high - low)
 
 
 def _blur(maps: Tensor, window: tuple[float, ...]) -> Tensor:

@@ -42,7 +42,8 @@ class MlpLinear(nn.Linear):
 
     def reset_parameters(self) -> None:
         truncated_normal_(self.weight, 2 / math.sqrt(self.in_features))
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
 
 def _reset_cnn(layer: CnnConv | CnnLinear) -> None:
@@ -56,14 +57,18 @@ class AdebayoCNN(nn.Module):
 
     Source: Adebayo et al. 2018, arXiv:1810.03292, appendix B; padding and initialisers from the authors' code. Test
     accuracy there 99.2 % (Adam, 20 thousand iterations, penalty 0.001 on `CNN_DECAYED`).
+
+    Args:
+        classes: number of logits.
+        bias: False leaves out all biases (not in the paper).
     """
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, bias: bool = True) -> None:
         super().__init__()
-        self.conv1 = CnnConv(1, 32, 5, padding=2)
-        self.conv2 = CnnConv(32, 64, 5, padding=2)
-        self.fc1 = CnnLinear(64 * 7 * 7, 1024)
-        self.fc2 = CnnLinear(1024, classes)
+        self.conv1 = CnnConv(1, 32, 5, padding=2, bias=bias)
+        self.conv2 = CnnConv(32, 64, 5, padding=2, bias=bias)
+        self.fc1 = CnnLinear(64 * 7 * 7, 1024, bias=bias)
+        self.fc2 = CnnLinear(1024, classes, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
@@ -77,14 +82,18 @@ class AdebayoMLP(nn.Module):
 
     Source: Adebayo et al. 2018, arXiv:1810.03292, appendix B; initialisers from the authors' code. Test accuracy there
     98.7 % (Adam, 20 thousand iterations).
+
+    Args:
+        classes: number of logits.
+        bias: False leaves out all biases (not in the paper).
     """
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, bias: bool = True) -> None:
         super().__init__()
-        self.fc1 = MlpLinear(28 * 28, 2500)
-        self.fc2 = MlpLinear(2500, 1500)
-        self.fc3 = MlpLinear(1500, 500)
-        self.fc4 = MlpLinear(500, classes)
+        self.fc1 = MlpLinear(28 * 28, 2500, bias=bias)
+        self.fc2 = MlpLinear(2500, 1500, bias=bias)
+        self.fc3 = MlpLinear(1500, 500, bias=bias)
+        self.fc4 = MlpLinear(500, classes, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.fc1(x.flatten(1)))

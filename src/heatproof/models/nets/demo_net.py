@@ -16,11 +16,13 @@ from torch import Tensor
 from ... import train as trainer
 from ...data import digits
 from ...errors import HeatproofError, WeightsError
-from .. import checkpoint
+from ...training import evaluate, loop, noise, optimiser, options
 from . import small_cnn
 
 TEST_SCENES = 2000
 REQUIRED = 0.97
+CODE = (digits, small_cnn, trainer, evaluate, loop, noise, optimiser, options)
+"""The modules that the weights and their accuracy follow from."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def demo_network(
     recipe = Recipe(seed=seed)
     model = trainer.seeded(small_cnn.SmallCNN, seed)
     if cache is not None and _made_by(cache) == _digest(recipe):
-        return model.eval(), checkpoint.load_checkpoint(cache, model)
+        return model.eval(), trainer.load_network(cache, model)
     card = _trained(model, recipe, progress)
     if card["accuracy"] < REQUIRED:
         raise HeatproofError(
@@ -69,7 +71,7 @@ def demo_network(
             f"{REQUIRED:.0%} is required for maps worth looking at; try another seed"
         )
     if cache is not None:
-        checkpoint.save_checkpoint(cache, model, card)
+        trainer.save_network(cache, model, card)
     return model, card
 
 
@@ -93,13 +95,10 @@ def _trained(model: small_cnn.SmallCNN, recipe: Recipe, progress: trainer.Progre
     )
     test = digits.digit_scenes("test", TEST_SCENES, recipe.seed)
     return {
+        **training.card,
         "data": f"digit_scenes: {len(pixels)} to train, {TEST_SCENES} unseen to test",
         "accuracy": trainer.accuracy(model, test.pixels, test.targets),
-        "seconds": round(training.seconds, 1),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
         "recipe": _digest(recipe),
-        **asdict(recipe),
     }
 
 
@@ -118,7 +117,7 @@ def _made_by(cache: Path) -> str | None:
     """The recipe that a cached file names; None where there is no file."""
     if not Path(cache).exists():
         return None
-    card = checkpoint.read_card(cache)
+    card = trainer.read_card(cache)
     if "recipe" not in card:
         raise WeightsError(f"demo_network(cache={str(cache)!r}): this file was not made by it; name another file")
     return str(card["recipe"])
@@ -126,5 +125,5 @@ def _made_by(cache: Path) -> str | None:
 
 def _digest(recipe: Recipe) -> str:
     """Names the recipe and the code that follows it, so that a change of either trains anew."""
-    code = [inspect.getsource(module) for module in (digits, small_cnn, trainer)]
+    code = [inspect.getsource(module) for module in CODE]
     return hashlib.sha256("\n".join([json.dumps(asdict(recipe)), *code]).encode()).hexdigest()[:12]

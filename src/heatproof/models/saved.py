@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +12,31 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..errors import WeightsError
+from ..errors import RunError, WeightsError
 from .weights import load_weights
 
 CARD = "heatproof"  # the key of the card in the file's metadata
 
 
-def save_checkpoint(path: str | Path, model: nn.Module, card: Mapping[str, Any]) -> Path:
+def save_network(path: str | Path, model: nn.Module, card: Mapping[str, Any]) -> Path:
     """Write the weights and the card; an interrupted write leaves whatever was at `path` before.
 
     Args:
         path: the file, ``.safetensors``; its folder is made.
         model: all of its parameters and buffers are written, from any device.
-        card: what JSON can hold: data, accuracy, seed, epochs.
+        card: what JSON can hold: the data and the accuracy on unseen images, with `Training.card` for the rest
+            (``{"data": "mnist", "accuracy": 0.99, **training.card}``).
+
+    Raises:
+        RunError: the disk is full, or the folder cannot be written to.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dict(card), sort_keys=True)
     # a tied tensor is written under each of its names; safetensors refuses shared memory
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file(tensors, temporary, metadata={CARD: json.dumps(dict(card), sort_keys=True)})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_whole(Path(path), lambda temporary: save_file(tensors, temporary, metadata={CARD: text}))
 
 
-def load_checkpoint(path: str | Path, model: nn.Module) -> dict[str, Any]:
+def load_network(path: str | Path, model: nn.Module) -> dict[str, Any]:
     """Load the weights into the model, in place, and return the card (empty for files of other tools).
 
     Raises:
@@ -64,3 +61,21 @@ def read_card(path: str | Path) -> dict[str, Any]:
         raise WeightsError(f"there is no weights file {path}") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors ({error}); delete it and make it again") from error
+
+
+def write_whole(path: Path, content: Callable[[Path], object]) -> Path:
+    """Let `content` write a temporary file beside `path`, whose folder is made, then rename it.
+
+    Raises:
+        RunError: the disk is full, or the folder cannot be written to.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content(temporary)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:  # its writer reports a full disk in its own way
+        raise RunError(f"{path} could not be written: {error}; free space or name another file") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

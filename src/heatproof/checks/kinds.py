@@ -1,0 +1,102 @@
+"""The checks of an audit by name: how the network is changed in each, and whether it can carry a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import InputError
+from .blocks import Block
+from .randomize import stage_names
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check does.
+
+    Attributes:
+        title: what it is, for people.
+        order: how `randomize` changes the network; "" for checks that do something else.
+        which: the parameters that are randomised.
+        judged: its stages go from the original to something that shares nothing learned with it, so that a map that stays
+            is a finding.
+        whole: at its last stage nothing original is left, so that the floor should be reached.
+        curve: its rows are similarities to the original's map, drawn against a floor.
+    """
+
+    title: str
+    order: str = ""
+    which: str = "all"
+    judged: bool = False
+    whole: bool = False
+    curve: bool = True
+
+
+CHECKS = {
+    "cascading": Check("weights randomised from the output down", "cascading", judged=True, whole=True),
+    "reverse": Check("weights randomised from the input up", "reverse", judged=True, whole=True),
+    "independent": Check("weights of one block at a time randomised", "independent"),
+    "full": Check("all weights randomised at once", "full", judged=True, whole=True),
+    "graded": Check("every weight mixed with a share of a random one", "graded", judged=True, whole=True),
+    "biases": Check("only biases randomised, from the output down", "cascading", which="biases"),
+    "smooth": Check(
+        "weights randomised from the input up, maps averaged over noisy copies", "reverse", judged=True, whole=True
+    ),
+    "labels": Check("a network trained on permuted labels", judged=True),
+    "random_logit": Check("the map of another class"),
+    "efficient": Check("entropy of the maps of random networks", curve=False),
+    "calibration": Check("what the similarities of unrelated maps are", curve=False),
+    "kept": Check("what competition between classes keeps", curve=False),
+    "classes": Check("maps of every class", curve=False),
+    "planted": Check("two networks that read different places of the same images", curve=False),
+}
+"""Every check, in the order of the report. Those without an `order` need no stages."""
+COPIES, SIGMA = 10, 0.1
+"""Noisy copies of an image whose maps the check smooth averages, and their noise as a share of the image's range."""
+TRAINED = ("labels", "planted")
+"""Checks that train networks; "all" leaves them out."""
+
+
+def checks_from(given: Sequence[str], competing: bool) -> tuple[str, ...]:
+    """The checks that were asked for, each once; "all" stands for all that train nothing and apply.
+
+    Args:
+        competing: whether a method is a competition between classes, which "kept" is about.
+
+    Raises:
+        InputError: an unknown check, none at all, or "kept" without such a method.
+    """
+    every = [c for c in CHECKS if c not in TRAINED and (competing or c != "kept")]
+    names = [n for name in given for n in (every if name == "all" else [name])]
+    unknown = [n for n in names if n not in CHECKS]
+    if unknown or not names:
+        raise InputError(f"checks={tuple(given)!r}; expected some of {', '.join(CHECKS)}, or all")
+    if "kept" in names and not competing:
+        raise InputError("the check kept is about cgi, clrp and compete(...); add one of them to the methods")
+    return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The measured stages of a check: positions from 1 on, names, and randomised shares (0 to 1)."""
+
+    positions: tuple[int, ...]
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+
+
+def stages_of(check: str, blocks: Sequence[Block], chosen: Sequence[int]) -> Stages:
+    """The stages of a check.
+
+    Args:
+        blocks: of the model, nearest to the input first.
+        chosen: positions that are measured where there is one stage for each block; where there are fewer stages (biases
+            alone), those up to their number and the last.
+    """
+    kind = CHECKS[check]
+    if not kind.order:
+        return Stages((1,), (kind.title,), (1.0,)) if kind.curve else Stages((), (), ())
+    named = stage_names(kind.order, blocks, kind.which)
+    per_block = kind.order in ("cascading", "reverse", "independent")
+    kept = sorted({min(p, len(named)) for p in chosen}) if per_block else range(1, len(named) + 1)
+    return Stages(tuple(kept), tuple(named[p - 1][0] for p in kept), tuple(named[p - 1][1] for p in kept))

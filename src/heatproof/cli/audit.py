@@ -1,0 +1,192 @@
+"""The command ``audit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..audit import DEFAULT_METHODS, plan_audit
+from ..checks.kinds import CHECKS
+from ..experiment.settings import METRICS, PRESETS
+from .console import console
+from .inputs import (
+    Inputs,
+    about,
+    black_of,
+    device_from,
+    init_from,
+    load_inputs,
+    score_from,
+    set_threads,
+    split_methods,
+    target_from,
+    verdict_names,
+    words,
+)
+from .options import (
+    ClassNames,
+    Device,
+    FigureFormat,
+    First,
+    Function,
+    Images,
+    Limit,
+    Methods,
+    Model,
+    Numbers,
+    Out,
+    Resize,
+    ScoreName,
+    Seed,
+    Size,
+    Split,
+    Target,
+    Threads,
+    Weights,
+)
+from .pair import Relabelled, pair_from
+from .shown import finish, print_plan, run_with_bar
+
+EXAMPLE = "heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32"
+
+
+def audit(
+    model: Model,
+    images: Images,
+    weights: Weights = None,
+    out: Out = None,
+    methods: Methods = None,
+    check: Annotated[
+        str, typer.Option(help=f"by commas: {', '.join(CHECKS)}; or all (those that train nothing)")
+    ] = "cascading",
+    metrics: Annotated[
+        str | None,
+        typer.Option(help=f"by commas, with options: ssim(preset=code), hog(cells=4); default: {', '.join(METRICS)}"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(PRESETS)}")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="time to fit into, such as 90s, 10m, 2h; or full")] = "10m",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+    target: Target = None,
+    limit: Limit = None,
+    first: First = False,
+    split: Split = None,
+    size: Size = None,
+    resize: Resize = None,
+    mean: Numbers = None,
+    std: Numbers = None,
+    preprocess: Function = None,
+    class_names: ClassNames = None,
+    score: ScoreName = "logit",
+    classes: Annotated[
+        str | None,
+        typer.Option(help="explain the original's class throughout (fixed, default) or each network's (predicted)"),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="new weights: original (default), trunc_normal, uniform, permute, or a second checkpoint's file"
+        ),
+    ] = None,
+    std_init: Annotated[
+        float | None, typer.Option(help="standard deviation for trunc_normal and uniform [.01]")
+    ] = None,
+    draws: Annotated[
+        str | None,
+        typer.Option(help="new weights once for each seed (nested, default), or again at each stage (fresh)"),
+    ] = None,
+    batch_norm: Annotated[
+        str | None, typer.Option(help="running statistics of randomised blocks: reestimate (default), keep, reset")
+    ] = None,
+    blocks: Annotated[
+        str | None, typer.Option(help="module prefixes in forward order, by commas; default: automatic")
+    ] = None,
+    stages: Annotated[int | None, typer.Option(min=1, help="at most so many stages, evenly spaced")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="randomisations of each stage")] = 5,
+    nulls: Annotated[int, typer.Option(min=2, help="random networks behind the floor")] = 5,
+    train: Annotated[
+        Path | None,
+        typer.Option(help="check labels: training images; two networks are trained on them, one on permuted labels"),
+    ] = None,
+    train_limit: Annotated[int | None, typer.Option(min=1, help="training images, evenly spread")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="check labels: at most so many passes over them")] = None,
+    lr: Annotated[float | None, typer.Option(help="check labels: learning rate")] = None,
+    permuted_weights: Annotated[
+        list[Path] | None,
+        typer.Option(help="check labels: instead of --train, weights trained on permuted labels; may be repeated"),
+    ] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="verdicts that make the exit code 3, by commas: insensitive,input-dominated")
+    ] = None,
+    figures: FigureFormat = None,
+    faithfulness: Annotated[bool, typer.Option(help="measure the quick faithfulness score beside each verdict")] = True,
+    keep_maps: Annotated[str, typer.Option(help="raw maps to keep: strips, all, none")] = "strips",
+    chunk: Annotated[
+        int, typer.Option(min=1, help="images in one pass; bounds the memory, part of the last digits")
+    ] = 8,
+    device: Device = "auto",
+    threads: Threads = None,
+    seed: Seed = 0,
+) -> None:
+    """Test whether maps depend on the network: randomise it block by block, and judge each map against its null.
+
+    Example: heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32
+    """
+    set_threads(threads)
+    wanted = verdict_names(fail_on)
+    given = load_inputs(
+        model, weights, images, limit, first, split, size, resize, mean, std, preprocess, class_names, device
+    )
+    folder = out or Path("runs") / given.loaded.name
+    relabelled = Relabelled(train, train_limit, epochs, lr, tuple(permuted_weights or ()), seed)
+    pair = pair_from(relabelled, given, model, images, words(check), folder, device_from(device))
+    chosen: dict[str, Any] = {
+        "classes": classes, "init": init_from(init, model), "std": std_init, "draws": draws, "batch_norm": batch_norm,
+        "blocks": words(blocks) if blocks else None, "labels": pair, "black": black_of(given.images),
+        "preset": preset,
+    }  # fmt: skip
+    with console.status("trying every method on one image"):
+        plan = plan_audit(
+            given.loaded.model if pair is None else pair.true,
+            given.images.pixels,
+            target_from(target, given),
+            split_methods(methods) or DEFAULT_METHODS,
+            words(check),
+            split_methods(metrics),
+            **{name: value for name, value in chosen.items() if value is not None},
+            stages=stages,
+            seeds=seeds,
+            nulls=nulls,
+            budget=budget,
+            out=folder,
+            seed=seed,
+            device=device_from(device),
+            threads=threads,
+            chunk=chunk,
+            score=score_from(score),
+            factory=given.loaded.factory,
+            faithfulness=faithfulness,
+            keep_maps=keep_maps,
+            about=_about(given, pair is not None and train is not None),
+            photos=given.images.picture,
+        )
+    print_plan(plan)
+    if dry_run:
+        return
+    result = run_with_bar(plan)
+    finish(result, figures)
+    failed = list(result.verdicts[result.verdicts["verdict"].isin(wanted)]["method"])
+    failed += list(plan.refused) if "refused" in wanted else []
+    if failed:
+        console.print(f"--fail-on: {', '.join(failed)}", style="red", markup=False)
+        raise typer.Exit(3)
+
+
+def _about(given: Inputs, trained_here: bool) -> dict[str, Any]:
+    facts = about(given)
+    if trained_here:
+        facts["warnings"] = [w for w in facts["warnings"] if "random weights" not in w]
+    return facts

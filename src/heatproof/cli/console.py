@@ -1,0 +1,84 @@
+"""What every command prints with: the console, progress bars, errors as one readable text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ..errors import HeatproofError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Step(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: int, total: int, left: float | None = None, word: str = "") -> None: ...
+
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def friendly(command: Callable[P, R]) -> Callable[P, R]:
+    """Errors as one readable text with exit code 1; Ctrl-C as 130."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except HeatproofError as error:
+            errors.print(f"heatproof: {error}", style="red", markup=False)
+            raise typer.Exit(1) from error
+        except torch.OutOfMemoryError as error:
+            errors.print(
+                "heatproof: out of memory; try a smaller --chunk, or --device cpu. Finished jobs stay.", style="red"
+            )
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            errors.print(
+                "heatproof: interrupted; finished jobs stay, the same command goes on from here", style="yellow"
+            )
+            raise typer.Exit(130) from error
+
+    return run
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Step]:
+    """A progress bar with time left; what it yields is called with (done, in all, seconds left or None, a word on it)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    start = time.monotonic()
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(what, total=None, left="")
+
+        def step(done: int, total: int, left: float | None = None, word: str = "") -> None:
+            if left is None and done:
+                left = (time.monotonic() - start) / done * (total - done)
+            text = f"about {minutes(left / 60)} left" if left else ""
+            shown.update(task, completed=done, total=total, left=text, description=word or what)
+
+        yield step
+
+
+def minutes(value: float) -> str:
+    return f"{value:.0f} min" if value >= 2 else f"{60 * value:.0f} s"
+
+
+def number(value: Any) -> str:
+    return "" if value is None or value != value else f"{value:z.2f}"

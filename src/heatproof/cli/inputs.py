@@ -1,0 +1,188 @@
+"""From the options of a command to a model, images, targets and methods."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from ..checks.draws import INITS
+from ..data.choice import Split
+from ..data.folder import read_images
+from ..data.images import ImageSet
+from ..data.labels import read_class_names
+from ..data.lookup import find_object
+from ..data.preprocess import override
+from ..errors import InputError
+from ..models.spec import LoadedModel, load_model
+from ..score import SCORES
+from ..types import METHODS, Score, name_of
+from .console import bar, console
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a command is about: model, images, class names."""
+
+    loaded: LoadedModel
+    images: ImageSet
+    names: tuple[str, ...] | None
+
+
+def load_inputs(
+    model: str,
+    weights: Path | None,
+    images: Path,
+    limit: int | None,
+    first: bool,
+    split: str | None,
+    size: int | None,
+    resize: int | None,
+    mean: str | None,
+    std: str | None,
+    preprocess: str | None,
+    class_names: Path | None,
+    device: str,
+) -> Inputs:
+    """Model, images and class names, as the options of every command give them."""
+    with console.status(f"loading {model}"):
+        loaded = load_model(model, weights, device=device_from(device))
+    how = override(loaded.preprocess, size=size, resize=resize, mean=floats(mean), std=floats(std), function=preprocess)
+    with bar("reading images") as step:
+        found = read_images(
+            images, how, limit, progress=lambda n, total: step(n, total, None), split=split_from(split),
+            order="first" if first else "spread",
+        )  # fmt: skip
+    for file, reason in found.skipped:
+        console.print(f"skipped: {file}: {reason}", style="yellow", markup=False)
+    names = read_class_names(class_names) if class_names else loaded.categories or found.classes
+    return Inputs(replace(loaded, preprocess=how), found, names)
+
+
+def black_of(images: ImageSet) -> torch.Tensor | None:
+    """A black pixel in the model's units, ``(C,)``; None where the units are unknown."""
+    if images.mean is None or images.std is None:
+        return None
+    return -torch.tensor(images.mean) / torch.tensor(images.std)
+
+
+def about(given: Inputs) -> dict[str, Any]:
+    """What the report says of model and images."""
+    loaded, found, names = given.loaded, given.images, given.names
+    warnings = [f"skipped {file}: {reason}" for file, reason in found.skipped]
+    if loaded.trained is False:
+        warnings.append("the network has random weights: its maps explain nothing that was learned (give --weights)")
+    rows = [
+        {"name": n, **({"label": label} if label else {})} for n, label in zip(found.names, found.labels, strict=True)
+    ]
+    facts: dict[str, Any] = {
+        "model": loaded.name,
+        "dataset": Path(found.source).name,
+        "images": rows,
+        "command": shlex.join(["heatproof", *sys.argv[1:]]),
+        "warnings": warnings,
+        "class_names": list(names) if names else [],
+    }
+    if loaded.weights_sha256:
+        facts["weights_file_sha256"] = loaded.weights_sha256
+    return facts
+
+
+def target_from(text: str | None, given: Inputs) -> torch.Tensor | None:
+    """The class that --target names, for every image; None for the predicted one."""
+    found, names = given.images, given.names
+    if text is None:
+        return None
+    if text.lstrip("-").isdigit():
+        number = int(text)
+    elif names and text in names:
+        number = names.index(text)
+    else:
+        raise InputError(
+            f"--target {text!r} is neither a number nor a class name" + ("" if names else "; give --class-names")
+        )
+    return torch.full((len(found),), number, dtype=torch.int64)
+
+
+def score_from(text: str) -> Score:
+    if text in SCORES:
+        return SCORES[text]
+    if ":" not in text:
+        raise InputError(f"--score {text!r}; expected one of {', '.join(SCORES)}, or package.module:function")
+    found: Score = find_object(text, "score")
+    return found
+
+
+def verdict_names(text: str | None) -> list[str]:
+    from ..checks.verdict import WORST_FIRST
+
+    wanted = words(text) if text else []
+    known = (*WORST_FIRST, "refused")
+    if unknown := [w for w in wanted if w not in known]:
+        raise InputError(f"--fail-on {unknown[0]!r}; expected some of {', '.join(known)}")
+    return wanted
+
+
+def split_methods(text: str | None) -> list[str] | None:
+    """Methods by commas that are not inside brackets; "all" for every method."""
+    if text is None:
+        return None
+    if text.strip() == "all":
+        return [name_of(m) for m in METHODS.values()]
+    parts, depth, current = [], 0, ""
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and not depth:
+            parts.append(current)
+            current = ""
+        else:
+            current += letter
+    return [p.strip() for p in [*parts, current] if p.strip()]
+
+
+def split_from(text: str | None) -> Split | None:
+    if text not in (None, "train", "test"):
+        raise InputError(f"--split {text!r}; expected train or test")
+    return cast("Split | None", text)
+
+
+def init_from(text: str | None, model: str) -> str | dict[str, torch.Tensor] | None:
+    """A way of drawing new weights, or the weights of a second checkpoint."""
+    if text is None or text in INITS:
+        return text
+    if not Path(text).is_file():
+        raise InputError(f"--init {text!r} is neither a file of weights nor one of {', '.join(INITS)}")
+    return {name: t.detach() for name, t in load_model(model, text).model.state_dict().items()}
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def floats(text: str | None) -> tuple[float, ...] | float | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(float(n) for n in text.split(","))
+    except ValueError:
+        raise InputError(f"{text!r} is no list of numbers; expected something like 0.485,0.456,0.406") from None
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def device_from(text: str) -> str:
+    if text == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=text)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {text!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return text
+
+
+def set_threads(threads: int | None) -> None:
+    if threads:
+        torch.set_num_threads(threads)

@@ -1,0 +1,127 @@
+"""Tables of a run: similarities with their intervals, floors, and what the checks without a verdict found."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from ..checks.calibration import PAIRS, level_of
+from ..checks.efficient import BINS
+from ..checks.interval import estimate, excess
+from ..theory.nulls import shared_zeros_null, survival
+from .cells import NULL_OF, Cell, Cells
+
+
+def curves(cells: Cells) -> pd.DataFrame:
+    """Similarity to the original's map at each stage of each check, and its excess over the floor."""
+    rows = [
+        (check, method, metric, stage, share, *_bounds(cells, check, method, metric, stage))
+        for check in cells.curve_checks
+        for method, metric, (stage, _, share) in product(cells.methods, cells.metrics, cells.plan(check))
+        if cells.of(check, method, metric, stage).size
+    ]
+    columns = ["check", "method", "metric", "stage", "share", "mean", "lower", "upper", "defined"]
+    return pd.DataFrame(rows, columns=[*columns, "excess", "excess_lower", "excess_upper"])
+
+
+def _bounds(cells: Cells, check: str, method: str, metric: str, stage: int) -> tuple[float, ...]:
+    seen = cells.of(check, method, metric, stage)
+    floor = cells.of(NULL_OF.get(check, "null"), method, metric)  # support-only Spearman may be missing there
+    plain, over = estimate(seen), excess(seen, floor if floor.size else np.full((1, seen.shape[1]), np.nan))
+    return (plain.mean, plain.lower, plain.upper, plain.share, over.mean, over.lower, over.upper)
+
+
+def floors(cells: Cells) -> pd.DataFrame:
+    """Similarity of the original's maps to those of random networks, and of these among each other."""
+    rows = []
+    for (null, prior), method in product((("null", "prior"), ("smooth_null", "smooth_prior")), cells.methods):
+        zeros = cells.of(null, method, "zeros")
+        for metric in cells.metrics:
+            found = cells.of(null, method, metric)
+            if found.size:
+                floor = estimate(found)
+                expected = _expected(cells, zeros) if metric == "spearman_abs" else nan
+                between = _mean(cells.of(prior, method, metric))
+                rows.append(
+                    (null, method, metric, floor.mean, floor.lower, floor.upper, between, _mean(zeros), expected)
+                )
+    columns = ["floor", "floor_lower", "floor_upper", "prior", "zeros", "closed_form"]
+    return pd.DataFrame(rows, columns=["null", "method", "metric", *columns])
+
+
+def _expected(cells: Cells, zeros: Cell) -> float:
+    """Mean over pairs of what absolute Spearman is for independent magnitudes with their shared zeros."""
+    pixels = int(np.prod(cells.config["image_shape"][1:]))
+    return _mean(np.array([[shared_zeros_null(pixels, z) for z in row] for row in zeros.tolist()]))
+
+
+def calibration(cells: Cells) -> pd.DataFrame:
+    """Similarities of unrelated maps, one row for each (method, pair, level, metric)."""
+    rows = []
+    table = cells.table[cells.table["check"].str.startswith("calibration:")]
+    for pair in PAIRS:
+        check = f"calibration:{pair}"
+        found = table[table["check"] == check]
+        for method, metric, level in product(found["method"].unique(), cells.metrics, sorted(set(found["stage"]))):
+            seen = cells.of(check, method, metric, level)
+            if seen.size:
+                e = estimate(seen)
+                rows.append((method, pair, level_of(pair, level), metric, e.mean, e.lower, e.upper, e.share))
+    return pd.DataFrame(rows, columns=["method", "pair", "level", "metric", "mean", "lower", "upper", "defined"])
+
+
+KEPT = {0: "original", 1: "top block random", 2: "all random"}
+
+
+def kept(cells: Cells) -> pd.DataFrame:
+    """Share and mass that competition keeps, beside the share under random gradients."""
+    rows = []
+    for method, (stage, variant) in product(cells.methods, KEPT.items()):
+        share, mass = (cells.of("kept", method, m, stage) for m in ("kept_share", "kept_mass"))
+        if share.size:
+            classes = int(cells.config["class_count"])
+            a, b = estimate(share), estimate(mass)
+            bounds = (a.mean, a.lower, a.upper, b.mean, b.lower, b.upper)
+            rows.append((method, variant, classes, *bounds, survival(classes)))
+    columns = ["share", "share_lower", "share_upper", "mass", "mass_lower", "mass_upper"]
+    return pd.DataFrame(rows, columns=["method", "variant", "classes", *columns, "expected"])
+
+
+def efficiency(cells: Cells) -> pd.DataFrame:
+    """Rise of the maps' entropy from the original network to random ones."""
+    rows = []
+    for method in cells.methods:
+        rise = cells.of("efficient", method, "rise", 1)
+        if rise.size:
+            e = estimate(rise)
+            before, after = (_mean(cells.of("efficient", method, "entropy", stage)) for stage in (0, 1))
+            rows.append((method, e.mean, e.lower, e.upper, before, after, BINS))
+    return pd.DataFrame(rows, columns=["method", "rise", "lower", "upper", "before", "after", "bins"])
+
+
+def planted(cells: Cells) -> pd.DataFrame:
+    """The planted-evidence control: whether a map moved with the place that its network reads."""
+    rows = []
+    for method in cells.methods:
+        moved = cells.of("planted", method, "spearman", 1)
+        if not moved.size:
+            continue
+        own, other = (_both(cells, method, m) for m in ("inside_own", "inside_other"))
+        e, gain = estimate(moved), estimate(own - other)
+        chance = _mean(_both(cells, method, "chance"))
+        rows.append((method, e.mean, e.lower, e.upper, _mean(own), _mean(other), chance, bool(gain.lower > 0)))
+    columns = ["method", "similarity", "lower", "upper", "inside_own", "inside_other", "chance", "moved"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _both(cells: Cells, method: str, metric: str) -> Cell:
+    """Both networks of the planted task, as two rows."""
+    found = [cells.of("planted", method, metric, stage) for stage in (0, 1)]
+    return np.concatenate([f for f in found if f.size]) if any(f.size for f in found) else np.full((1, 1), np.nan)
+
+
+def _mean(cells: Cell) -> float:
+    return float(np.nanmean(cells)) if np.isfinite(cells).any() else float("nan")

@@ -1,0 +1,146 @@
+"""What a run writes down about itself: all that its results depend on, and what the report prints."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..checks.chain import Subject
+from ..checks.draws import Draws, draw, fixed_buffers
+from ..checks.kinds import Stages
+from ..checks.reasons import THRESHOLDS
+from ..data.labels import class_name
+from ..score import classes, predicted
+from .budget import Choice
+from .identity import (
+    function_identity,
+    method_identity,
+    model_fingerprint,
+    nonce,
+    tensor_hash,
+    versions,
+    weights_hash,
+)
+from .settings import Settings
+
+ORDINARY = ("reset_parameters", "factory")
+"""Sources of new weights that need no mention."""
+
+
+def record(
+    subject: Subject,
+    settings: Settings,
+    chosen: Choice,
+    stages: Mapping[str, Stages],
+    threads: int,
+    kept: Sequence[int],
+    original: Tensor,
+    refused: Mapping[str, str],
+) -> dict[str, Any]:
+    """The configuration of a run.
+
+    Args:
+        subject: reduced to what was chosen.
+        kept: places in the data set of the subject's images; original: the model's outputs for the whole of it.
+    """
+    about = settings.about or {}
+    draws = draw(subject.model, subject.init, subject.std, subject.seed, subject.factory)
+    listed = () if "classes" in stages else ("class_names",)  # long, and needed for the sheet of classes alone
+    return {
+        **{k: v for k, v in about.items() if k not in ("images", "warnings", *listed)},
+        "model": about.get("model", type(subject.model).__name__),
+        "dataset": about.get("dataset", "images"),
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": versions(),
+        "checks": list(stages),
+        "check_plan": {c: {"stages": s.positions, "names": s.names, "shares": s.shares} for c, s in stages.items()},
+        **_randomisation(subject, draws),
+        **_identity(subject, original, draws),
+        "preset": settings.preset,
+        "nulls": settings.nulls,
+        "seeds": chosen.seeds,
+        "budget": str(settings.budget),
+        "faithfulness": settings.faithfulness,
+        "keep_maps": settings.keep_maps,
+        "methods": list(subject.methods),
+        "refused": dict(refused),
+        "metrics": list(subject.metrics),
+        "chosen": {"effort": chosen.effort, "stages": chosen.stages, "seeds": chosen.seeds, "images": chosen.images},
+        "thresholds": dict(THRESHOLDS),
+        "device": subject.images.device.type,
+        "dtype": str(subject.images.dtype),
+        "threads": threads,
+        "chunk": subject.chunk,
+        "seed": subject.seed,
+        "kept": list(kept),
+        "image_shape": list(subject.images.shape[1:]),
+        "class_count": classes(original, subject.score),
+        "images": _image_rows(subject, original[kept], kept, about),
+        "warnings": _warnings(subject, draws, about),
+    }
+
+
+def _randomisation(subject: Subject, draws: Draws) -> dict[str, Any]:
+    return {
+        "blocks": [{"name": b.name, "tensors": list(b.tensors)} for b in subject.blocks],
+        "init": subject.init if isinstance(subject.init, str) else tensor_hash(*subject.init.values()),
+        "std": subject.std,
+        "factory": subject.factory is not None,
+        "batch_norm": subject.batch_norm,
+        "classes": subject.classes,
+        "draws": subject.draws,
+        "sources": {n: s for n, s in draws.source.items() if s not in ORDINARY},
+    }
+
+
+def _identity(subject: Subject, original: Tensor, draws: Draws) -> dict[str, Any]:
+    identities = {name: method_identity(explain) for name, explain in subject.methods.items()}
+    return {
+        "weights_sha256": weights_hash(subject.model),
+        "images_sha256": tensor_hash(subject.images),
+        "targets_sha256": tensor_hash(subject.targets),
+        "calibration_sha256": tensor_hash(subject.calibration),
+        "fingerprint": model_fingerprint(subject.model),
+        "original_sha256": tensor_hash(original),
+        "randomised_sha256": tensor_hash(*draws.values.values()),  # changes with the factory, whatever code that runs
+        "score": getattr(subject.score, "__name__", "custom"),
+        "score_identity": function_identity(subject.score) or nonce(),
+        "method_identities": {n: i or nonce() for n, i in identities.items()},
+    }
+
+
+def _warnings(subject: Subject, draws: Draws, about: Mapping[str, Any]) -> list[str]:
+    warnings = [*about.get("warnings", [])]
+    unknown = [name for name, explain in subject.methods.items() if method_identity(explain) is None]
+    if unknown:
+        warnings.append(f"not resumed, since their code cannot be identified: {', '.join(unknown)}")
+    bare = [n for n, s in draws.source.items() if s == "normal(own std)"]
+    for names, what in (
+        (fixed_buffers(subject.model), "buffers that randomisation leaves as they are"),
+        (bare, "parameters without an initialiser, drawn from a normal of their own standard deviation"),
+    ):
+        if names:
+            warnings.append(f"{what}: {', '.join(names[:5])} ({len(names)} in all)")
+    return warnings
+
+
+def _image_rows(
+    subject: Subject, original: Tensor, kept: Sequence[int], about: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What the report says of each image: name, label, explained and predicted class, probability."""
+    rows = []
+    guess = predicted(original, subject.score)
+    chance = original.softmax(1) if original.dim() == 2 and original.shape[1] > 1 else None
+    known, names = about.get("images", []), about.get("class_names", [])
+    for i, place in enumerate(kept):
+        row: dict[str, Any] = {"name": f"image {place}", **(known[place] if place < len(known) else {})}
+        row |= {"target": int(subject.targets[i]), "predicted": int(guess[i])}
+        if names:
+            row |= {f"{k}_name": class_name(names, int(row[k])) for k in ("target", "predicted")}
+        if chance is not None:
+            row["probability"] = round(float(chance[i, guess[i]]), 6)
+        rows.append(row)
+    return rows

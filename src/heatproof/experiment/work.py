@@ -1,0 +1,73 @@
+"""From a job of the plan to what it measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from ..checks.calibration import calibrate
+from ..checks.chain import Record, Subject, chain, null_chain
+from ..checks.class_maps import class_maps
+from ..checks.efficient import efficient
+from ..checks.kept_check import competitions as competing
+from ..checks.kept_check import kept_job
+from ..checks.kinds import COPIES, SIGMA
+from ..checks.labels import labels_job
+from ..checks.planted import planted_job, planted_pair
+from ..checks.random_logit import random_logit
+from ..checks.smooth_check import smoothed
+from ..errors import InputError
+from ..faithfulness.quick import quick_faithfulness
+from ..types import Explain
+from .jobs import Job
+from .settings import Settings
+
+__all__ = ["competing", "work"]
+
+CLASS_METHODS = ("gradient_x_input", "cgi")
+"""The rows of the sheet of all-class maps where the audit has no competition of its own."""
+
+
+def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
+    """Do one job. folder: of the run, where networks that a check trains are kept."""
+    shard = list(j["shard"])
+    match j.kind:
+        case "chain":
+            one = smoothed(subject, COPIES, SIGMA) if j["check"] == "smooth" else subject
+            return chain(one, shard, j["check"], j["seed"], tuple(j["stages"]), frozenset(j["keep"]))
+        case "null":
+            return null_chain(subject, shard, j["networks"], frozenset(j["keep"]))
+        case "smooth_null":
+            one = smoothed(subject, COPIES, SIGMA)
+            return null_chain(one, shard, j["networks"], frozenset(), "smooth_null", "smooth_prior")
+        case "faithfulness":
+            return quick_faithfulness(subject, shard)
+        case "labels":
+            return labels_job(subject, shard, j["pair"], _permuted(settings, j["pair"]))
+        case "random_logit":
+            return random_logit(subject, shard, j["seed"])
+        case "efficient":
+            return efficient(subject, shard, j["networks"])
+        case "calibration":
+            return calibrate(subject, shard)
+        case "kept":
+            return kept_job(subject, shard, j["seed"])
+        case "classes":
+            return class_maps(subject, shard, _class_methods(subject))
+        case "planted":
+            return planted_job(subject.methods, subject.metrics, planted_pair(folder / "planted", subject.seed))
+    raise InputError(f"there is no job of kind {j.kind!r}")
+
+
+def _class_methods(subject: Subject) -> Sequence[Explain | str]:
+    """Every competition of the audit under the method inside it."""
+    pairs = [(inner, subject.methods[name]) for name, inner in competing(subject.methods).items()]
+    return [method for pair in pairs for method in pair] or CLASS_METHODS
+
+
+def _permuted(settings: Settings, number: int) -> nn.Module:
+    if settings.labels is None:
+        raise InputError("the check labels needs labels=, the pair of networks that it compares")
+    return settings.labels.permuted[number]

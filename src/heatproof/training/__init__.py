@@ -1,0 +1,1 @@
+"""What `heatproof.train` is made of."""
