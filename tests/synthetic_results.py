@@ -70,7 +70,10 @@ BLIND = ["gradient", "gradient_x_input"]
 def full_results(folder: Path, size: int = 48, photos: int = 3, title: str = "photo_{}.jpg: tench 0.97") -> Results:
     """The run of `results` with every check, calibration, kept share, entropy, planted evidence and class sheets."""
     run = results(folder, size, photos, title)
-    curves = pd.concat([run.curves, *(_check_curves(run.curves, check) for check in CHECKS[1:])], ignore_index=True)
+    support = run.curves[run.curves["metric"] == "spearman_abs"].assign(metric="spearman_support")
+    curves = pd.concat(
+        [run.curves, support, *(_check_curves(run.curves, check) for check in CHECKS[1:])], ignore_index=True
+    )
     own = run.floors.assign(null="smooth_null", floor=run.floors["floor"].clip(upper=0.8) + 0.11, floor_lower=np.nan)
     floors = pd.concat([_closed(run.floors).assign(null="null"), _closed(own)], ignore_index=True)
     return dataclasses.replace(
@@ -147,8 +150,8 @@ def _efficient() -> pd.DataFrame:
 
 
 def _planted() -> pd.DataFrame:
-    rows = [(name, 0.9 if name in CONTROLS else 0.17, 0.1, 0.24, *((0.08, 0.07, 0.0625, False) if name in CONTROLS
-             else (0.58, 0.09, 0.0625, True))) for name in METHODS if name != "vanilla_custom"]  # fmt: skip
+    still, moving = (0.9, 0.85, 0.95, 0.08, 0.07, 0.0625, False), (0.17, 0.1, 0.24, 0.58, 0.09, 0.0625, True)
+    rows = [(name, *(still if name in CONTROLS else moving)) for name in METHODS if name != "vanilla_custom"]
     return pd.DataFrame(rows, columns=["method", "similarity", "lower", "upper", "inside_own", "inside_other", "chance",
                                        "moved"])  # fmt: skip
 

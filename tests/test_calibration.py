@@ -158,6 +158,14 @@ def test_numbers_equal_a_reference_image_by_image() -> None:
     assert values(rows, "(uniform)", "uniform_uniform", "hog") == hog_similarity(u, v).tolist()
 
 
+def test_metrics_are_texts() -> None:
+    text = "ssim(preset='code', normalise='percentile')"
+    held = subject(methods={}, metrics=(text,))
+    rows = calibrate(held, [2, 0]).rows
+    u, v = (noise("uniform", held.images, 0, [2, 0], part) for part in range(2))
+    assert values(rows, "(uniform)", "uniform_uniform", text) == ssim(u, v, "code", "percentile").tolist()
+
+
 def test_a_result_depends_on_neither_shard_nor_chunk_nor_order() -> None:
     methods = {"smooth": hp.smooth(hp.gradient, n=3), "random_map": hp.random_map}
     held = subject(methods=methods)

@@ -361,8 +361,8 @@ def test_labelled_folders_have_one_numbering(tmp_path):
         tmp_path, "train/dog/1.png", "train/Ärger/2.png", "train/ant/3.png", "test/dog/4.png", "test/bee/5.png",
         "test/.hidden/6.png",
     )  # fmt: skip
-    (root / "train" / "empty").mkdir()
-    (root / "train" / "notes.txt").write_text("x")
+    (root / "train" / "notes").mkdir()
+    (root / "train" / "notes" / "readme.txt").write_text("no picture, no class")
     train, test = labelled(root, "train"), labelled(root, "test")
     assert train.classes == test.classes == ("ant", "bee", "dog", "Ärger")
     assert train.names == ("train/ant/3.png", "train/dog/1.png", "train/Ärger/2.png")

@@ -110,6 +110,13 @@ def test_other_class_is_uniform_and_never_the_explained_one() -> None:
     assert by_place != [_other(0, 1000, (1, 0, place)) for place in range(20)]
 
 
+def test_images_of_one_class_are_drawn_different_ones() -> None:
+    subject = subject_of(("gradient",), targets=torch.full((7,), 2))
+    drawn = column(random_logit(subject, list(range(7)), 0), "(model)", "other_class")
+    assert drawn == [_other(2, 5, (0, 0, place)) for place in range(7)]
+    assert len(set(drawn)) > 1
+
+
 def test_random_logit_brackets_and_leaves_everything_as_it_was() -> None:
     model = Net()
     subject = subject_of(model=model, chunk=7)

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from heatproof.checks import gates, pair, pair_training
+from heatproof.checks import gates, pair_training
 from heatproof.checks.chain import Subject
 from heatproof.checks.gates import Gate, at_chance, chance_level, judged, predictions, trained
 from heatproof.checks.labels import labels_job, permuted, train_pair, user_pair
@@ -89,18 +89,23 @@ class TestGates:
     def test_trained_is_over_95_percent(self, accuracy, holds):
         assert trained("x", "y", accuracy).holds is holds
 
-    @pytest.mark.parametrize(("right", "holds"), [(450, False), (551, False), (560, True), (500, True), (440, False)])
+    @pytest.mark.parametrize(("right", "holds"), [(448, False), (452, True), (500, True), (548, True), (552, False)])
     def test_at_chance_looks_both_ways(self, right, holds):
-        """Two classes, 1000 images: chance .5 for balanced predictions, .05 allowed (three standard errors are .047)."""
-        del holds
-        true = torch.arange(1000) % 2
-        said = true.clone()
-        said[torch.cat([torch.arange(0, 1000, 2)[: (1000 - right) // 2], torch.arange(1, 1000, 2)[: (1000 - right) // 2]])] ^= 1
-        accuracy = float((said == true).double().mean())
+        """1000 images of two classes, errors alike in both: chance is .5 and .05 is allowed (3 standard errors: .047)."""
+        said = true = torch.arange(1000) % 2
+        wrong = torch.arange(1000 - right)
+        said = said.index_copy(0, wrong, 1 - true[wrong])
         gate = at_chance("x", said, true)
-        assert gate.value == pytest.approx(abs(accuracy - 0.5), abs=1e-12)
-        assert gate.holds is (abs(accuracy - 0.5) <= gate.limit)
-        assert gate.limit == pytest.approx(0.05)
+        assert (gate.value, gate.limit) == pytest.approx((abs(right / 1000 - 0.5), 0.05), abs=1e-12)
+        assert gate.holds is holds
+
+    def test_few_images_get_their_standard_errors(self):
+        """12 of 20 right at chance 1/2: .1 is over 5 %, under 3 sqrt(.25 / 20) = .335."""
+        true = torch.arange(20) % 2
+        said = true.index_copy(0, torch.arange(8), 1 - true[:8])
+        gate = at_chance("x", said, true)
+        assert gate.holds is True
+        assert gate.limit == pytest.approx(3 * math.sqrt(0.25 / 20), abs=1e-12)
 
     def test_a_broken_gate_stops_the_conclusion_and_a_missing_one_is_said(self):
         good, bad = Gate("g", 0.99, "over", 0.95, "g is bad"), Gate("b", 0.9, "over", 0.95, "b is bad")
@@ -238,11 +243,12 @@ class TestTrainPair:
                 train_pair(net, x, wrong, x, y, tmp_path)
 
 
-class TestUserPair:
-    @pytest.fixture(scope="class")
-    def done(self, tmp_path_factory):
-        return trained_pair(tmp_path_factory.mktemp("pair"))
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return trained_pair(tmp_path_factory.mktemp("pair"))
 
+
+class TestUserPair:
     def test_lists_what_it_cannot_measure(self, done):
         mine = user_pair(done.true, done.permuted, *task(150, 1))
         assert mine.gates["concluded"] is True
@@ -342,7 +348,3 @@ class TestLabelsJob:
         labels_job(subject, [0, 1], 0, other)
         assert torch.equal(before[0], weights(subject.model))
         assert torch.equal(before[1], weights(other))
-
-
-def test_the_names_of_the_piece_are_where_they_are_looked_for():
-    assert pair.permuted is permuted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 
 import matplotlib
@@ -14,10 +15,28 @@ from matplotlib.figure import Figure
 import synthetic_results
 from heatproof.errors import InputError
 from heatproof.experiment.results import Results
-from heatproof.plots import absolute, colour, combined, curves, diverging, film_strip, sheet
-from heatproof.plots._style import fitted, is_control, plain
+from heatproof.plots import (
+    absolute,
+    class_sheet,
+    colour,
+    combined,
+    curves,
+    diverging,
+    efficient_bars,
+    film_strip,
+    kept_bars,
+    noise_curves,
+    planted_bars,
+    sheet,
+    similarity_bars,
+)
+from heatproof.plots._curve import Curve, curve_of
+from heatproof.plots._select import checks_of, first_check
+from heatproof.plots._style import INK, fitted, is_control, plain
+from heatproof.plots.classes import class_tiles
 from heatproof.plots.combined import spread
-from heatproof.plots.visualise import View, natural_view
+from heatproof.plots.visualise import View, colours, natural_view
+from heatproof.report.spark import spark
 from heatproof.types import METHODS, Spec
 
 
@@ -270,3 +289,123 @@ def test_no_global_setting_changes(run: Results, tmp_path: Path) -> None:
     combined(run, "ssim").savefig(tmp_path / "combined.svg")
     assert dict(matplotlib.rcParams) == before
     assert (tmp_path / "strip.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return synthetic_results.full_results(tmp_path_factory.mktemp("whole"), size=20, photos=1)
+
+
+def bars_of(figure: Figure, panel: int) -> list[float]:
+    return [bar.get_width() for bar in figure.axes[panel].patches]
+
+
+def test_bars_are_as_long_as_the_numbers_and_ticks_stand_at_the_floor(whole: Results) -> None:
+    figure = similarity_bars(whole, "labels", ["spearman", "spearman_abs"])
+    names = [m for m in whole.verdicts["method"] if m != "vanilla_custom"]
+    rows = whole.curves[(whole.curves["check"] == "labels") & (whole.curves["metric"] == "spearman_abs")]
+    assert bars_of(figure, 1) == [float(v) for v in rows.set_index("method")["mean"][names]]
+    ticks = [line.get_xdata()[0] for line in figure.axes[1].lines if line.get_color() == INK]
+    assert ticks == [whole.floor(m, "spearman_abs", "labels")["floor"] for m in names]
+    assert "undefined" in texts(figure)
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+
+
+def test_kept_bars_stand_beside_the_expected_share(whole: Results) -> None:
+    figure = kept_bars(whole)
+    assert bars_of(figure, 0) == [0.41, 0.2013, 0.19] * 2
+    assert bars_of(figure, 1) == [0.83, 0.33, 0.31] * 2
+    ticks = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_color() == INK]
+    assert ticks == [0.1998] * 6
+    assert not [line for line in figure.axes[1].lines if line.get_color() == INK]  # no expectation of the magnitude
+    assert "cgi: top block random" in texts(figure)
+
+
+def test_entropy_and_planted_bars_show_every_method(whole: Results) -> None:
+    assert bars_of(efficient_bars(whole), 0) == pytest.approx(list(whole.efficient["rise"]))
+    figure = planted_bars(whole)
+    rows = whole.planted.set_index("method").loc[[m for m in whole.verdicts["method"] if m != "vanilla_custom"]]
+    for place, column in enumerate(("inside_own", "inside_other", "similarity")):
+        assert bars_of(figure, place) == list(rows[column])
+    assert {line.get_xdata()[0] for line in figure.axes[0].lines if line.get_color() == INK} == {0.0625}
+
+
+def test_the_noise_curves_have_a_panel_per_metric_and_a_tick_per_level(whole: Results) -> None:
+    figure = noise_curves(whole)
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:5]]
+    assert titles[1:3] == ["Spearman, absolute", "Spearman, absolute, where not zero"]
+    line = figure.axes[1].lines[0].get_xydata()
+    np.testing.assert_array_equal(line, np.column_stack([range(6), [1, 0.98, 0.9, 0.7, 0.5, 0.46]]))
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["0", "0.1", "0.3", "1", "3", "10"]
+    drawn(figure)
+
+
+def test_tiles_of_a_class_sheet_share_one_scale(whole: Results) -> None:
+    maps = np.stack([np.full((3, 6, 6), v) for v in (1.0, 0.25, -0.5)])
+    images = colours(maps, "diverging")
+    np.testing.assert_array_equal(images[1, 0, 0], colour(np.array([[[1.0, 0.25]]]), "diverging")[0, 1])
+    assert len({tuple(i[0, 0]) for i in images}) == 3
+    alone = colours(maps[1:2], "diverging")
+    np.testing.assert_array_equal(alone[0], images[0])
+
+
+def test_the_last_tile_is_the_competition_of_the_explained_class(whole: Results) -> None:
+    sheet = whole.sheets[0]
+    tiles = class_tiles(sheet, "gradient_x_input")
+    both = np.concatenate([sheet.maps["gradient_x_input"], sheet.maps["cgi"][3:4]])
+    np.testing.assert_array_equal(tiles, colours(both, "diverging"))
+    assert len(class_tiles(sheet, "cgi")) == len(class_tiles(sheet, "gradcam")) == 10
+    figure = class_sheet(sheet)
+    assert len(figure.axes) == 1 + 11 + 10 + 10
+    framed = [axes.axison for axes in figure.axes[1:12]]
+    assert framed == [place == 3 for place in range(11)]
+    assert "competition" in texts(figure)
+    drawn(figure)
+
+
+def test_panels_of_a_check_are_drawn_against_its_own_floor(whole: Results) -> None:
+    for check in ("cascading", "smooth", "graded", "biases", "independent"):
+        curve = curve_of(whole, "gradient", "spearman_abs", check)
+        floor = whole.floor("gradient", "spearman_abs", check)["floor"]
+        assert curve.floor is not None
+        assert curve.floor[0] == floor
+        assert (curve.zone is not None) == (check in ("cascading", "smooth", "graded"))  # the others judge nothing
+    assert curve_of(whole, "gradient", "spearman_abs", "graded").x == synthetic_results.SHARES
+    assert curve_of(whole, "gradient", "spearman_abs", "independent").x == list(range(1, 9))
+
+
+def test_axes_say_what_grows_from_left_to_right(whole: Results) -> None:
+    for check, words in (("reverse", "from the input up"), ("graded", "new weights"), ("independent", "one at a time")):
+        figure = combined(whole, "spearman", check)
+        assert words in figure.axes[0].get_xlabel()
+        assert check.split("_")[0] in figure.axes[0].get_title(loc="left")
+    assert "features.2-3" in texts(figure)
+
+
+def test_the_card_is_of_the_first_check_that_judges(whole: Results) -> None:
+    assert first_check(whole) == "cascading"
+    later = dataclasses.replace(whole, by_check=whole.by_check[whole.by_check["check"] == "smooth"])
+    assert first_check(later) == "smooth"
+    assert checks_of(later, staged=True)[0] == "smooth"
+    nothing = dataclasses.replace(whole, by_check=whole.by_check.iloc[:0])
+    turned = dataclasses.replace(nothing, curves=whole.curves[whole.curves["check"].isin(["independent", "reverse"])])
+    turned = dataclasses.replace(turned, curves=turned.curves.sort_values("check"))
+    assert turned.curves["check"].iloc[0] == "independent"
+    assert first_check(turned) == "reverse"
+
+
+def test_a_small_curve_breaks_where_a_stage_is_missing() -> None:
+    missing = float("nan")
+    means, lower, upper = [1, missing, 0.2], [1, missing, 0.1], [1, missing, 0.3]
+    curve = Curve([0, 0.5, 1], means, lower, upper, 1, True, (0.2, 0.1, 0.3), (0.5, 0.6), False)
+    text = spark(curve, 0, "a <b>")
+    paths = dict(re.findall(r'class="([a-z-]+)" d="([^"]*)"', text))
+    assert paths["l-curve"] == f"M26.0 {y(1)}M204.0 {y(0.2)}"
+    assert paths["l-floor"] == f"M26.0 {y(0.2)}L204.0 {y(0.2)}"
+    assert paths["l-zone"].startswith(f"M115.0 {y(0.6)}L204.0")
+    assert "nan" not in text
+    assert 'aria-label="a &lt;b&gt;"' in text
+
+
+def y(value: float) -> str:
+    return f"{110 - value / 1.04 * 104:.1f}"

@@ -19,6 +19,7 @@ from PIL import Image
 import synthetic_results
 from heatproof.errors import InputError, RunError
 from heatproof.experiment.results import Results
+from heatproof.plots.classes import class_tiles
 from heatproof.plots.visualise import colour
 from heatproof.report import figures, render
 from heatproof.report.words import interval, number, percent
@@ -40,6 +41,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {k: v or "" for k, v in attrs}))
         self.inside.append(tag)
+        self.text += " " if tag in ("td", "th", "br") else ""
 
     def handle_endtag(self, tag: str) -> None:
         while self.inside and self.inside.pop() != tag:
@@ -196,7 +198,7 @@ def test_images_and_drawings_have_alternatives_and_ids_are_unique(page: Page) ->
 
 def test_drawings_take_their_colours_from_the_page(page: Page) -> None:
     styles = " ".join(page.values("style"))
-    assert "var(--curve)" in styles
+    assert "var(--sensitive)" in styles
     assert set(re.findall(r"#[0-9a-f]{6}", styles)) <= {"#000000"}
     (sheet,) = page.code["style"]
     assert set(re.findall(r"var\((--[a-z-]+)\)", styles)) <= set(re.findall(r"(--[a-z-]+):", sheet))
@@ -244,8 +246,10 @@ def test_a_second_check_is_named_beside_the_first(run: Results, tmp_path: Path) 
     more = few.curves[few.curves["metric"] == "spearman"].assign(check="independent", share=1 / 8)
     both = dataclasses.replace(few, curves=pd.concat([few.curves, more], ignore_index=True))
     page = Page(render(both).read_text("utf-8"))
-    assert "Spearman, signed, independent" in page.text
-    assert "Spearman, signed, cascading" in page.text
+    assert "Independent randomisation" in page.text
+    assert "It carries no verdict." in page.text
+    assert any("independent randomisation" in a.get("aria-label", "") for t, a in page.elements if t == "svg")
+    assert "Similarity at every stage: independent randomisation" in page.text
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(run: Results, tmp_path: Path) -> None:
@@ -263,7 +267,8 @@ def test_figures_are_written_in_every_format(run: Results, tmp_path: Path, forma
     small = dataclasses.replace(run, folder=tmp_path, curves=one, strips=[strip])
     paths = figures(small, format)  # type: ignore[arg-type]
     assert {p.stem for p in paths} == {
-        "curves-cascading-spearman", "methods-cascading-spearman", "strip-0-absolute", "strip-0-diverging",
+        "curves-cascading-spearman", "methods-cascading-spearman", "strip-cascading-0-absolute",
+        "strip-cascading-0-diverging",
     }  # fmt: skip
     assert all(p.parent == tmp_path / "figures" and p.suffix == f".{format}" for p in paths)
     contents = [p.read_bytes() for p in paths]
@@ -281,3 +286,200 @@ def test_numbers_are_written_for_people() -> None:
     assert number(None) == number("x") == "–"
     assert interval(None, 1.0) == ""
     assert percent(1.0) == "100 %"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Every check, three methods: what is drawn per method is drawn alike."""
+    run = synthetic_results.full_results(tmp_path_factory.mktemp("whole"), size=20, photos=1)
+    keep = ["gradient", "smoothgrad", "edge_map", "cgi", "clrp"]
+    names = ("curves", "floors", "verdicts", "table", "by_check", "kept", "efficient", "planted")
+    cut: dict[str, pd.DataFrame] = {n: getattr(run, n)[getattr(run, n)["method"].isin(keep)] for n in names}
+    free = ~run.calibration["method"].isin(synthetic_results.METHODS)
+    return dataclasses.replace(
+        run, **cut, calibration=run.calibration[free | run.calibration["method"].isin(keep)]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def every(whole: Results) -> Page:
+    return Page(render(whole).read_text("utf-8"))
+
+
+def part(page: Page, start: str, end: str) -> str:
+    """The text between two headings, in one line."""
+    body = page.text[page.text.index("How to read a card") :]
+    body = body[body.index(f"{start}\n") :]
+    return " ".join(body[: body.index(end)].split())
+
+
+SECTIONS = {
+    "by-check": "Verdicts by check", "labels": "Label randomisation", "planted": "Planted evidence",
+    "efficient": "Rise of entropy", "kept": "What the competition keeps", "calibration": "Calibration of the similarities",
+    "classes": "Maps of every class", "curves-0": "Reverse cascading", "bars-0": "Full randomisation",
+}  # fmt: skip
+
+
+def test_sections_stand_only_where_there_is_something(page: Page, every: Page) -> None:
+    assert set(SECTIONS) <= set(every.values("id"))
+    assert not set(SECTIONS) & set(page.values("id"))
+    for title in SECTIONS.values():
+        assert title in every.text
+        assert title not in page.text
+    assert not any(name in page.values("class") for name in ("chips", "alert", "check"))
+    anchors = {h[1:] for h in every.values("href") if h.startswith("#")}
+    assert set(SECTIONS) - {"planted"} <= anchors <= set(every.values("id"))
+    assert no_request(every)
+
+
+def test_every_check_has_its_own_verdict_on_the_card_and_in_the_matrix(
+    whole: Results, every: Page, tmp_path: Path
+) -> None:
+    card = part(every, "smoothgrad", "Controls")
+    assert re.search(r"Cascading: sensitive ?Reverse: sensitive.*Labels: insensitive", card)
+    matrix = part(every, "Verdicts by check", "All methods together")
+    assert matrix.count("insensitive") == 1
+    found = whole.by_check[(whole.by_check["method"] == "gradient") & (whole.by_check["check"] == "reverse")].iloc[0]
+    cells = [a for t, a in every.elements if t == "span" and a.get("class", "").startswith("mark")]
+    assert Counter(c["class"] for c in cells)["mark v-insensitive"] >= 1
+    assert number(found["excess"]) in matrix
+    one = dataclasses.replace(
+        only(whole, tmp_path, "gradient"), by_check=whole.by_check[whole.by_check["check"] == "labels"]
+    )
+    assert "by-check" not in Page(render(one).read_text("utf-8")).values("id")
+
+
+def test_a_check_with_a_floor_of_its_own_is_shown_against_it(whole: Results, every: Page) -> None:
+    smooth = whole.floor("gradient", "spearman_abs", "smooth")["floor"]
+    plain = whole.floor("gradient", "spearman_abs", "cascading")["floor"]
+    labels = [
+        a["aria-label"] for t, a in every.elements if t == "svg" and "of gradient maps" in a.get("aria-label", "")
+    ]
+    own = [text for text in labels if text.startswith("Spearman, absolute similarity")]
+    assert sum(f"null floor {number(smooth)}" in text for text in own) == 1
+    assert sum(f"null floor {number(plain)}" in text for text in own) == len(own) - 1 == 5
+    assert number(smooth) != number(plain)
+    assert number(smooth) in part(every, "Numbers: smoothed maps", "Numbers: label")
+
+
+def test_support_and_closed_form_stand_beside_absolute_spearman(every: Page, page: Page) -> None:
+    table = part(every, "Numbers", "Numbers: reverse cascading")
+    assert re.search(
+        r"Spearman, signed.*Spearman, absolute [^S]*0\.78.*Spearman, absolute, where not zero.*SSIM", table
+    )
+    assert "closed form" in table
+    assert "closed form" not in page.text
+
+
+def test_caveats_and_stages_are_printed_where_the_check_is(whole: Results, every: Page) -> None:
+    for check, title in (("cascading", "All methods together"), ("random_logit", "Random logit")):
+        start = every.text.index(title, every.text.index("Verdicts by check"))
+        assert whole.config["caveats"][check] in every.text[start : start + 500]
+    assert every.text.count(whole.config["caveats"]["kept"]) == 1
+    biases = part(every, "Biases alone", "Smoothed maps")
+    assert "Do not see the last bias (similarity exactly 1 at the first stage): gradient." in biases
+    assert "1 classifier, 2 features.18" in biases
+    labels = [t for t in every.values("aria-label") if "graded randomisation" in t]
+    assert labels
+
+
+def test_all_methods_that_see_the_last_bias_are_said_to(whole: Results, tmp_path: Path) -> None:
+    near = whole.curves.assign(mean=whole.curves["mean"].where(whole.curves["check"] != "biases", 1 - 1e-9))
+    near = near[near["check"].isin(["cascading", "biases"]) & (near["metric"] == "spearman")]
+    text = Page(render(dataclasses.replace(whole, folder=tmp_path, curves=near)).read_text("utf-8")).text
+    assert "Every method sees the last bias" in text
+    assert "Do not see the last bias" not in text
+
+
+def test_gates_say_what_holds_and_what_was_not_measured(whole: Results, every: Page, tmp_path: Path) -> None:
+    text = part(every, "Label randomisation", "Planted evidence")
+    assert re.search(r"permuted training labels 0\.993 0\.950 holds", text)
+    assert re.search(r"chance 0\.171 0\.100 ± 0\.050 does not hold", text)
+    assert re.search(r"given network – 0\.950 not measured", text)
+    assert whole.config["labels"]["why"] in text
+    assert "Not concluded" not in every.text
+    config = whole.config | {"labels": whole.config["labels"] | {"concluded": False, "why": "It did not learn."}}
+    rows = whole.curves[whole.curves["check"] == "cascading"]
+    open_page = Page(render(dataclasses.replace(whole, folder=tmp_path, config=config, curves=rows)).read_text("utf-8"))
+    assert "Not concluded. It did not learn." in open_page.text
+    assert "alert" in open_page.values("class")
+
+
+def test_numbers_of_the_companions_are_in_their_tables(whole: Results, every: Page) -> None:
+    planted = part(every, "Planted evidence", "Rise of entropy")
+    assert re.search(r"gradient moved 58 % 9 % 6 % 0\.17 0\.10 to 0\.24", planted)
+    assert re.search(r"edge_map did not move 8 % 7 %", planted)
+    row = whole.efficient[whole.efficient["method"] == "gradient"].iloc[0]
+    entropy = part(every, "Rise of entropy", "What the competition keeps")
+    assert f"gradient {number(row['rise'])} {interval(row['lower'], row['upper'])} 3.11" in entropy
+    kept = part(every, "What the competition keeps", "Calibration of")
+    assert "cgi: original 41 % 39 % to 43 % 83 % 80 % to 86 % 20 % 10" in kept
+    assert "clrp: all random 19 %" in kept
+    calibration = part(every, "Calibration of the similarities", "Maps of every class")
+    assert "photo × uniform noise, twice 0.450 0.446 to 0.454" in calibration
+    assert re.search(r"Map and the edges of the photo.*gradient 0\.310 0\.306 to 0\.314", calibration)
+    assert calibration.index("Map and a uniform") < calibration.index("Map and the edges")
+
+
+def test_the_class_sheet_shows_shared_scales_and_the_competition(whole: Results, every: Page) -> None:
+    sheet = whole.sheets[0]
+    images = {a["alt"].split(":")[0]: a for t, a in every.elements if t == "img" and "maps of class 0" in a["alt"]}
+    assert list(images) == list(sheet.maps)
+    data = base64.b64decode(images["gradient_x_input"]["src"].removeprefix("data:image/webp;base64,"))
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    tiles = class_tiles(sheet, "gradient_x_input")
+    assert len(tiles) == 11
+    for place, tile in enumerate(tiles):
+        np.testing.assert_array_equal(pixels[:, place * 24 : place * 24 + 20], tile)
+    assert [a.get("class") for t, a in every.elements if t == "th"].count("explained") == 1
+    assert re.search(r"class 2\s*explained class 3\s*class 4.*competition", " ".join(every.text.split()))
+
+
+def test_strips_of_every_check_stand_under_its_name(whole: Results, every: Page, page: Page) -> None:
+    heads = [a for t, a in every.elements if t == "h3" and a.get("class") == "check"]
+    assert len(heads) == len({strip.check for strip in whole.strips}) == 2
+    strips = part(every, "Film strips", "Numbers")
+    assert strips.index("Cascading randomisation") < strips.index("Reverse cascading")
+    assert "from the output down" in part(page, "Film strips", "Numbers")
+
+
+def test_hostile_names_stay_text_in_every_section(whole: Results, every: Page, tmp_path: Path) -> None:
+    names = ("curves", "floors", "verdicts", "table", "by_check", "kept", "efficient", "planted", "calibration")
+    swaps = {"gradient": EVIL, "cgi": EVIL, "map_uniform": EVIL, "independent": EVIL, "hog": EVIL}
+    bad = {name: getattr(whole, name).replace(swaps) for name in names}
+    config = whole.config | {
+        "caveats": dict.fromkeys([*synthetic_results.CHECKS, "kept", EVIL], EVIL),
+        "check_plan": {EVIL: {"stages": [1], "names": [EVIL], "shares": [1]}},
+        "labels": {"concluded": False, "why": EVIL,
+                   "gates": [{"name": EVIL, "value": EVIL, "limit": EVIL, "holds": False}]},
+    }  # fmt: skip
+    sheet = dataclasses.replace(whole.sheets[0], title=EVIL, classes=[EVIL] * 10)
+    strips = [dataclasses.replace(strip, check=EVIL) for strip in whole.strips]
+    evil = dataclasses.replace(whole, folder=tmp_path, config=config, sheets=[sheet], strips=strips, **bad)
+    page = Page(render(evil).read_bytes().decode("utf-8"))
+    assert no_request(page)
+    assert page.code["script"] == every.code["script"]
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert Counter(t for t, _ in page.elements)["img"] == Counter(t for t, _ in every.elements)["img"]
+    assert page.text.count(EVIL) > 60
+    assert max(Counter(page.values("id")).values()) == 1
+
+
+def test_a_run_of_one_stage_checks_alone_has_a_report(whole: Results, tmp_path: Path) -> None:
+    rows = whole.curves[whole.curves["check"] == "labels"]
+    alone = dataclasses.replace(whole, folder=tmp_path, curves=rows, strips=[],
+                                by_check=whole.by_check[whole.by_check["check"] == "labels"])  # fmt: skip
+    page = Page(render(alone).read_text("utf-8"))
+    assert "All methods together" not in page.text
+    assert "excess at end" in page.text
+    assert "excess at half" not in page.text
+    assert "Label randomisation" in page.text
+
+
+def test_every_new_figure_is_written(whole: Results, tmp_path: Path) -> None:
+    few = whole.curves[(whole.curves["metric"] == "spearman") & whole.curves["check"].isin(["graded", "labels"])]
+    paths = figures(dataclasses.replace(whole, folder=tmp_path, curves=few, strips=[]), "svg")
+    assert [p.stem for p in paths] == [
+        "curves-graded-spearman", "methods-graded-spearman", "bars-labels", "calibration-noise", "efficient", "kept",
+        "planted", "classes-0",
+    ]  # fmt: skip

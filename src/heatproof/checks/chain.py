@@ -94,7 +94,7 @@ def chain(
     original = explain_all(subject, subject.model, shard, "original")
     keep_maps(record, original, shard, keep, check, 0)
     kind = CHECKS[check]
-    variants = _randomised(subject, kind.order, subject.seed * 1000 + seed, kind.which, stages)
+    variants = randomised(subject, kind.order, subject.seed * 1000 + seed, kind.which, stages)
     for position, stage in zip(stages, variants, strict=True):
         maps = explain_all(subject, stage.model, shard, f"{check}/{seed}/{position}", record, check, position, seed)
         record.rows += compare(subject, original, maps, shard, check, position, seed)
@@ -128,10 +128,10 @@ def null_chain(
 
 def null_network(subject: Subject, number: int) -> nn.Module:
     """A fully randomised network; number 1 and on, the same in every shard, never one of a check's stages."""
-    return next(_randomised(subject, "full", NULL_SEEDS + subject.seed * 1000 + number)).model
+    return next(randomised(subject, "full", NULL_SEEDS + subject.seed * 1000 + number)).model
 
 
-def _randomised(
+def randomised(
     subject: Subject, order: str, seed: int, which: str = "all", keep: tuple[int, ...] | None = None
 ) -> Iterator[Stage]:
     return randomize(
@@ -204,10 +204,10 @@ def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, st
             )
             continue
         left, right = a.maps[name], b.maps[name]
-        constant = constant_maps(left).tolist()
+        gone = (constant_maps(right) & ~constant_maps(left)).tolist()
         for metric, values in _values(subject.metrics, left, right):
-            for i, value, flat in zip(shard, values.tolist(), constant, strict=True):
-                status = "ok" if value == value else ("undefined" if flat else "vanished")
+            for i, value, vanished in zip(shard, values.tolist(), gone, strict=True):
+                status = "ok" if value == value else ("vanished" if vanished else "undefined")
                 yield (name, check, stage, metric, i, seed, value, status, "")
 
 
@@ -259,15 +259,14 @@ def _classes_now(private: nn.Module, x: Tensor, score: Score, variant: str) -> T
 
 
 def _check_alive(out: Tensor, x: Tensor, variant: str) -> None:
-    """A random network that says nothing, or the same of every image, leaves nothing to explain.
+    """A random network that says nothing, or the same of every image, leaves nothing to explain (`output` has looked for
+    numbers that are not finite).
 
     Raises:
-        ModelError: logits that are not finite, all equal, or the same for images that differ.
+        ModelError: logits that are all equal, or the same for images that differ.
     """
     said = None
-    if not out.isfinite().all():
-        said = "are not finite"
-    elif out.dim() == 2 and out.shape[1] > 1 and not (out - out.mean(1, keepdim=True)).any():
+    if out.dim() == 2 and out.shape[1] > 1 and not (out - out.mean(1, keepdim=True)).any():
         said = "are all equal"
     elif (out == out[:1]).all() and not (x == x[:1]).all():
         said = "are the same for every image"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..combine import Composed, Kept, configure, kept
 from ..errors import InputError
 from ..types import Explain, spec_of
-from .chain import Maps, Record, Row, Subject, _randomised, explain_all
+from .chain import Maps, Record, Row, Subject, randomised, explain_all
 
 CHECK = "kept"
 METRICS = ("kept_share", "kept_mass")
@@ -77,7 +77,7 @@ def _networks(subject: Subject, seed: int) -> Iterator[tuple[int, nn.Module]]:
     """Each stage with its network; stage 1 is the first of the cascade with this seed."""
     yield 0, subject.model
     for stage, order in ((1, "cascading"), (2, "full")):
-        yield stage, next(_randomised(subject, order, subject.seed * 1000 + seed, keep=(1,))).model
+        yield stage, next(randomised(subject, order, subject.seed * 1000 + seed, keep=(1,))).model
 
 
 def _rows(name: str, original: Maps, maps: Maps, shard: list[int], stage: int, seed: int) -> Iterator[Row]:

@@ -71,6 +71,7 @@ def share_inside(maps: Tensor, masks: Tensor) -> Tensor:
     """Share of ``sum_c |m|`` that lies inside a mask; NaN for a map of zeros. ``(B, C, H, W), (B, 1, H, W) -> (B,)``.
 
     Example:
+        >>> import torch
         >>> m = torch.tensor([[[[3.0, -1.0], [0.0, 0.0]]]])
         >>> share_inside(m, torch.tensor([[[[True, False], [True, False]]]]))
         tensor([0.7500], dtype=torch.float64)

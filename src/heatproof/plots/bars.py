@@ -14,11 +14,11 @@ from .curves import dress
 
 LINE = 0.21
 LABELS = 1.95
-PANEL = 2.35
+WIDTH = 7.2
 GAP = 0.3
 TOP = 0.42
 BELOW = 0.42
-"""Inches: height of a row, width of the labels, of a panel and between panels, and the space above and below."""
+"""Inches: height of a row, width of the labels, of a figure and between panels, and the space above and below."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Bar:
 
 
 def bar_figure(labels: Sequence[str], panels: Mapping[str, Sequence[Bar]], note: str, group: int = 1) -> Figure:
-    """Panels side by side that share their labels.
+    """Panels side by side that share their labels and their scale.
 
     Args:
         labels: one per row, from the top; "" draws none.
@@ -49,16 +49,19 @@ def bar_figure(labels: Sequence[str], panels: Mapping[str, Sequence[Bar]], note:
         note: what bars and ticks are, printed below.
         group: rows that belong together; a space follows each group.
     """
-    width = LABELS + len(panels) * (PANEL + GAP)
+    width, panel = WIDTH, (WIDTH - LABELS) / max(len(panels), 1) - GAP
     places = [row * LINE + (row // group) * LINE * (0.6 if group > 1 else 0) for row in range(len(labels))]
     high = (places[-1] if places else 0) + LINE
     height = TOP + high + BELOW
     figure = Figure(figsize=(width, height), dpi=150, facecolor=PAPER)
+    limits = _limits([bar for bars in panels.values() for bar in bars])
     for column, (title, bars) in enumerate(panels.items()):
-        left = LABELS + column * (PANEL + GAP)
-        axes = figure.add_axes((left / width, BELOW / height, PANEL / width, high / height))
-        _draw(axes, places, bars, high)
-        axes.set_title(title, fontsize=8, loc="left", color=INK, parse_math=False)
+        left = LABELS + column * (panel + GAP)
+        axes = figure.add_axes((left / width, BELOW / height, panel / width, high / height))
+        _draw(axes, places, bars)
+        axes.set(xlim=limits, ylim=(high, 0), yticks=[])
+        text, size = fitted(title, panel + 0.2, 8)
+        axes.set_title(text, fontsize=size, loc="left", color=INK, parse_math=False)
     for label, place in zip(labels, places, strict=True):
         text, size = fitted(label, LABELS - 0.2, 7.5)
         y = 1 - (TOP + place + LINE / 2) / height
@@ -67,9 +70,7 @@ def bar_figure(labels: Sequence[str], panels: Mapping[str, Sequence[Bar]], note:
     return figure
 
 
-def _draw(axes: Axes, places: Sequence[float], bars: Sequence[Bar], high: float) -> None:
-    limits = _limits(bars)
-    axes.set(xlim=limits, ylim=(high, 0), yticks=[])
+def _draw(axes: Axes, places: Sequence[float], bars: Sequence[Bar]) -> None:
     for place, bar in zip(places, bars, strict=True):
         middle = place + LINE / 2
         if not np.isfinite(bar.value):

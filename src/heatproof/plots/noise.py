@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiment.results import Results
-from ._style import CURVE, INK, MUTED, PAPER, metric_name
+from ._style import CURVE, INK, METRIC_NAMES, MUTED, PAPER, fitted, metric_name
 from .curves import dress
 
 PAIR = "product_noise"
+COLUMNS = 3
 
 
 def noise_curves(results: Results) -> Figure:
@@ -20,22 +22,29 @@ def noise_curves(results: Results) -> Figure:
     Levels stand side by side at equal distance: they grow about threefold from one to the next.
     """
     rows = noise_rows(results)
-    metrics = [str(m) for m in rows["metric"].unique()]
-    figure = Figure(figsize=(1.9 * max(len(metrics), 1) + 0.3, 1.9), dpi=150, facecolor=PAPER, layout="constrained")
+    order = [m for m in METRIC_NAMES if m in set(rows["metric"])]
+    metrics = [*order, *(str(m) for m in rows["metric"].unique() if m not in order)]
+    high = math.ceil(len(metrics) / COLUMNS)
+    figure = Figure(figsize=(7.2, 1.7 * high + 0.3), dpi=150, facecolor=PAPER, layout="constrained")
+    drawn = figure.subplots(high, COLUMNS, sharey=True, squeeze=False).flatten()
     levels = sorted(float(v) for v in rows["level"].unique())
-    places = {level: place for place, level in enumerate(levels)}
-    drawn = figure.subplots(1, max(len(metrics), 1), sharey=True, squeeze=False).flatten()
     for axes, metric in zip(drawn, metrics, strict=False):
-        part: Any = rows[rows["metric"] == metric].sort_values("level")
-        x = [places[float(level)] for level in part["level"]]
-        axes.fill_between(x, part["lower"], part["upper"], color=CURVE, alpha=0.22, lw=0)
-        axes.plot(x, part["mean"], color=CURVE, lw=1.4, marker="o", ms=2.6, clip_on=False)
-        axes.set_xticks(list(places.values()), [f"{level:g}" for level in levels])
-        axes.set(xlim=(0, max(len(levels) - 1, 1)), yticks=[0, 0.5, 1])
-        axes.set_title(metric_name(metric), fontsize=7.5, loc="left", color=INK, parse_math=False)
-        dress(axes)
+        _panel(axes, rows[rows["metric"] == metric].sort_values("level"), levels)
+        text, size = fitted(metric_name(metric), 2.1, 8)
+        axes.set_title(text, fontsize=size, loc="left", color=INK, parse_math=False)
+    for axes in drawn[len(metrics) :]:
+        axes.set_axis_off()
     figure.supxlabel("standard deviation of the noise, in that of the gradient", fontsize=7, color=MUTED)
     return figure
+
+
+def _panel(axes: Axes, part: pd.DataFrame, levels: list[float]) -> None:
+    x = [levels.index(float(level)) for level in part["level"]]
+    axes.fill_between(x, part["lower"], part["upper"], color=CURVE, alpha=0.22, lw=0)
+    axes.plot(x, part["mean"], color=CURVE, lw=1.4, marker="o", ms=2.6, clip_on=False)
+    axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
+    axes.set(xlim=(0, max(len(levels) - 1, 1)), yticks=[0, 0.5, 1])
+    dress(axes)
 
 
 def noise_rows(results: Results) -> pd.DataFrame:

@@ -79,8 +79,9 @@ def overviews(results: Results) -> list[Panel]:
 def half_and_last(rows: pd.DataFrame) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Of one curve the first stage with half of the blocks randomised, and the last one; empty where there is none."""
     rows = rows[rows["stage"] > 0].sort_values("stage")
-    half = rows[rows["share"] >= HALF].to_dict("records")
-    return (half[0] if half else {}), (rows.to_dict("records")[-1] if len(rows) else {})
+    records = rows.to_dict("records")
+    half = next((row for row in records if row["share"] >= HALF), {})
+    return half, (records[-1] if records else {})
 
 
 def _card(results: Results, row: dict[Any, Any]) -> Card:

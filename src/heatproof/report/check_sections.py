@@ -7,10 +7,10 @@ from typing import Any
 
 from ..checks.chain import DECIDING
 from ..experiment.results import Results
-from ..plots import combined, curves, similarity_bars
+from ..plots import combined, similarity_bars
 from ..plots._select import checks_of, first_check, methods_of, metrics_of, rows_of, stage_names
 from ..plots._style import check_name, is_control, metric_name
-from .cards import half_and_last
+from .cards import half_and_last, small_multiples
 from .check_words import CHECKS, caveat, short
 from .parts import Cell, Drawing, More, Section, Table
 from .svg import inline_svg
@@ -75,20 +75,19 @@ def _curves(results: Results, check: str, id: str) -> Section:
     metrics = metrics_of(results, check)
     deciding, others = split(metrics)
     shown = [_combined(results, check, m, f"{id}-{m_place}-") for m_place, m in enumerate(deciding or others)]
-    panels = [
-        Drawing(
-            metric_name(m), inline_svg(curves(results, m, check), f"{id}-p{place}-", _curve_text(results, m, check))
-        )
-        for place, m in enumerate(metrics)
-    ]
+    panels = [_small(results, check, metric) for metric in metrics]
     texts = [text for text in (CHECKS.get(check, ""), _stages(results, check), _blind(results, check)) if text]
-    more = [More("Every method with its null floor and interval, every similarity", panels)]
-    return Section(id, title(check), short(check), texts, caveat(results.config, check), drawings=shown, more=more)
+    return Section(id, title(check), short(check), texts, caveat(results.config, check), drawings=shown, more=panels)
+
+
+def _small(results: Results, check: str, metric: str) -> More:
+    drawings = [Drawing(*named) for named in small_multiples(results, metric, check)]
+    return More(f"{metric_name(metric)}: every method with its null floor", drawings, small=True)
 
 
 def _combined(results: Results, check: str, metric: str, prefix: str) -> Drawing:
     text = _curve_text(results, metric, check)
-    return Drawing(metric_name(metric), inline_svg(combined(results, metric, check), prefix, text))
+    return Drawing("", inline_svg(combined(results, metric, check), prefix, text))
 
 
 def _bars(results: Results, check: str, metrics: Sequence[str], prefix: str) -> Drawing:

@@ -50,7 +50,7 @@ def efficient_sections(results: Results) -> list[Section]:
     numbers = Table("", "method", ["rise", "entropy, trained", "entropy, random", "bins"], list(cells.items()))
     return [
         Section("efficient", "Rise of entropy", "Entropy", [EFFICIENT], caveat(results.config, "efficient"),
-                drawings=[drawing], more=[More("Numbers", tables=[numbers])])
+                drawings=[drawing], more=[More("Entropy before and after", tables=[numbers])])
     ]  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def _labels(results: Results, record: Row, measured: bool) -> Section:
 def _gates(record: Row) -> list[Table]:
     rows = [(str(gate.get("name", "")), _gate(gate)) for gate in record.get("gates") or ()]
     caption = "What both networks must reach before anything is concluded"
-    return [Table(caption, "condition", ["measured", "limit", ""], rows, words=True)] if rows else []
+    return [Table(caption, "condition", ["measured", "limit", ""], rows)] if rows else []
 
 
 def _gate(gate: Row) -> list[Cell]:

@@ -24,7 +24,6 @@ class Table:
     corner: str
     columns: list[str]
     rows: list[tuple[str, list[Cell]]]
-    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,12 @@ class Drawing:
 
 @dataclass(frozen=True)
 class More:
-    """Drawings and tables behind a line that opens them."""
+    """Drawings and tables behind a line that opens them; small drawings stand beside each other."""
 
     title: str
     drawings: list[Drawing] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    small: bool = False
 
 
 @dataclass(frozen=True)

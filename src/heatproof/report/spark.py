@@ -38,7 +38,7 @@ def spark(curve: Curve, lowest: float, label: str) -> Markup:
             parts.append(_path("l-floor-band", [_box(at(0, lower), at(curve.last, upper))]))
         parts.append(_path("l-floor", [[at(0, value), at(curve.last, value)]]))
     stages = list(zip(curve.x, curve.mean, curve.lower, curve.upper, strict=True))
-    bands = _runs([s for s in stages], (2, 3))
+    bands = _runs(stages, (2, 3))
     parts.append(
         _path("l-curve-band", [[*(at(s[0], s[2]) for s in b), *(at(s[0], s[3]) for s in b[::-1])] for b in bands])
     )
