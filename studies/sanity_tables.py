@@ -42,7 +42,7 @@ AUDITED = {
     ),
     "default": (
         "gradient", "smoothgrad", "guided_backprop", "gradcam", "guided_gradcam", "integrated_gradients",
-        "ig_smoothgrad(n=25)", "gradient_x_input", "cgi", "clrp", "edge_map", "random_map",
+        "ig_smoothgrad(n=10)", "gradient_x_input", "cgi", "clrp", "edge_map", "random_map",
     ),
 }  # fmt: skip
 """Methods of the two audits; IG-SmoothGrad with fewer draws than the authors' 50, and fewer steps than their 25."""

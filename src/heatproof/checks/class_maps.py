@@ -33,9 +33,9 @@ def class_maps(
         most: maps an image, 1 or more.
 
     Returns:
-        Maps ``(C, H, W)`` under "method|image|classes|position", and rows of check "classes" whose metric "class" is the
-        class at each position (the stage): in order of their numbers where all are there, else the explained one first,
-        then by falling logit.
+        Maps ``(C, H, W)`` under "method|image|classes|position", and rows of check "classes": the metric "class" is the
+        class at each position (the stage), in order of their numbers where all are there, else the explained one first,
+        then by falling logit; "total" is the sum of a map, the logit where a method is complete.
 
     Raises:
         InputError: no method of that name, fewer than two classes, or `most` below 1.
@@ -65,9 +65,11 @@ def _explain(record: Record, subject: Subject, shard: list[int], name: str, expl
         told = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
         record.rows += [(name, CHECK, 0, "class", i, 0, float("nan"), "failed", told) for i in shard]
         return
+    totals = maps.double().flatten(2).sum(2).tolist()
     for position, stack in enumerate(maps.float().cpu()):
-        for i, one in zip(shard, stack, strict=False):  # the rest of the chunk is filling
-            record.maps[f"{name}|{i}|{CHECK}|{position}"] = one.clone()
+        for place, i in enumerate(shard):  # the rest of the chunk is filling
+            record.maps[f"{name}|{i}|{CHECK}|{position}"] = stack[place].clone()
+            record.rows.append((name, CHECK, position, "total", i, 0, totals[position][place], "ok", ""))
 
 
 def _rows(subject: Subject, shard: list[int], most: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..combine import Composed, Kept, configure, kept
 from ..errors import InputError
 from ..types import Explain, spec_of
-from .chain import Maps, Record, Row, Subject, randomised, explain_all
+from .chain import Maps, Record, Row, Subject, explain_all, randomised
 
 CHECK = "kept"
 METRICS = ("kept_share", "kept_mass")

@@ -86,7 +86,7 @@ def _strip(folder: Path, config: dict[str, Any], job: dict[str, Any], image: int
 
 def class_sheets(folder: Path, config: dict[str, Any], table: pd.DataFrame) -> list[ClassSheet]:
     """The sheets of the check classes, one a photo."""
-    shown = table[(table["check"] == "classes") & (table["metric"] == "class")]
+    shown = table[table["check"] == "classes"]
     jobs = [read_job(folder / "jobs" / f"{key}.json") for key in config["jobs"]]
     return [
         _sheet(folder, config, shown[shown["image"] == i], j["maps"], i)
@@ -98,10 +98,10 @@ def class_sheets(folder: Path, config: dict[str, Any], table: pd.DataFrame) -> l
 
 def _sheet(folder: Path, config: dict[str, Any], rows: pd.DataFrame, file: str, image: int) -> ClassSheet:
     held = read_maps(folder / "maps" / file)
-    classes = [int(c) for c in rows.sort_values("stage")["value"]]
-    methods = dict.fromkeys(key.rsplit("|", 3)[0] for key in held)
+    classes = [int(c) for c in rows[rows["metric"] == "class"].sort_values("stage")["value"]]
     maps = {
-        m: np.stack([held[f"{m}|{image}|classes|{place}"].numpy() for place in range(len(classes))]) for m in methods
+        m: np.stack([held[f"{m}|{image}|classes|{place}"].numpy() for place in range(len(classes))])
+        for m in dict.fromkeys(rows[rows["metric"] == "total"]["method"])
     }
     names, target = config.get("class_names") or [], config["images"][image]["target"]
     titles = [class_name(names, c) if names else f"class {c}" for c in classes]

@@ -49,7 +49,7 @@ def combined(results: Results, metric: str, check: str | None = None) -> Figure:
     axes.set_xlabel(axis_label(results, check), fontsize=7.5, color=MUTED)
     axes.set_title(heading(results, metric, check), fontsize=9, loc="left", color=INK, parse_math=False)
     _name_ends(axes, results, ends, last)
-    _key(axes, results, list(ends), -0.42 if stages else -0.13)
+    _key(axes, results, list(ends), -0.34 if stages else -0.13)
     return figure
 
 

@@ -10,9 +10,9 @@ from ..experiment.results import Results
 from ..plots import combined, similarity_bars
 from ..plots._select import checks_of, first_check, methods_of, metrics_of, rows_of, stage_names
 from ..plots._style import check_name, is_control, metric_name
-from .cards import half_and_last, small_multiples
 from .check_words import CHECKS, caveat, short
 from .parts import Cell, Drawing, More, Section, Table
+from .small import half_and_last, small_multiples
 from .svg import inline_svg
 from .words import number
 

@@ -12,7 +12,7 @@ from ..checks.chain import DECIDING
 from ..experiment.results import Results
 from ..plots._select import advances, checks_of, first_check, metrics_of, ranked, stage_names
 from ..plots._style import check_name, is_control, metric_name
-from .cards import half_and_last
+from .small import half_and_last
 from .words import interval, number, percent
 
 Row = dict[str, Any]
