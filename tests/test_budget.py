@@ -15,8 +15,8 @@ from heatproof.experiment.budget import Choice, Costs, choose, ladder, seconds_o
 from heatproof.experiment.cost import count
 
 COSTS = Costs(
-    row=0.05, fixed_rows=2, effort_rows={"ig": (50, 1.0)}, metrics=0.05, calibration_rows=32, chunk=8, nulls=5, checks=1,
-    faithfulness_rows=40,
+    row=0.05, fixed_rows=2, effort_rows={"ig": (50, 1.0)}, metrics=0.05, calibration_rows=32, chunk=8, nulls=5,
+    checks=("cascading",), faithfulness_rows=40,
 )  # fmt: skip
 MOST = Choice(None, 20, 5, 32)
 

@@ -287,3 +287,9 @@ def test_closed_form_of_shared_zeros_stands_beside_the_floor(tmp_path: Path) -> 
     n, z = 100, 100 * row["zeros"]
     assert row["closed_form"] == pytest.approx(3 * z * n / (3 * z * n + (n - z) ** 2 - 1), abs=0.02)
     assert audit.results.floor("gradient_x_input", "spearman_support")["floor"] < row["floor"] - 0.3
+
+
+def test_a_folder_that_holds_only_trained_networks_is_free(tmp_path: Path) -> None:
+    (tmp_path / "run" / "labels").mkdir(parents=True)
+    (tmp_path / "run" / "labels" / "pair.json").write_text("{}")
+    assert len(audited(tmp_path, methods=("gradient",)).table)

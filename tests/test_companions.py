@@ -385,7 +385,10 @@ def test_class_maps_of_the_three_class_example() -> None:
         "cgi|0|classes|1": [2, 0, -2, -2],
         "cgi|0|classes|2": [-1, -3, 0, 0],
     }
-    assert record.rows == [("(model)", "classes", c, "class", 0, 0, float(c), "ok", "") for c in range(3)]
+    classes = [("(model)", "classes", c, "class", 0, 0, float(c), "ok", "") for c in range(3)]
+    sums = {"gradient_x_input": [-2, -3, -5], "cgi": [-1, -2, -4]}
+    totals = [(m, "classes", c, "total", 0, 0, float(t), "ok", "") for m, row in sums.items() for c, t in enumerate(row)]
+    assert record.rows == classes + totals
 
 
 @pytest.mark.parametrize("most", [1, 2, 4])
@@ -398,7 +401,7 @@ def test_class_maps_of_many_classes_are_the_largest_logits(most: int) -> None:
         logits = Net()(subject.images)[place].tolist()
         explained = int(lowest[place])
         wanted = [explained] + [c for c in np.argsort(logits)[::-1].tolist() if c != explained]
-        found = [int(r[6]) for r in record.rows if r[4] == place]
+        found = [int(r[6]) for r in record.rows if r[4] == place and r[3] == "class"]
         assert found == wanted[:most]
         for position, c in enumerate(found):
             for name, method in (("gradient", hp.gradient), ("gradcam", hp.gradcam)):
@@ -420,7 +423,7 @@ def test_class_maps_calls_each_method_once_and_breaks_ties_by_number() -> None:
     net = flat_net([[1.0] * 4] * 6)
     images = torch.ones(1, 1, 2, 2, dtype=torch.float64)
     record = class_maps(subject_of(("gradient",), net, images, targets=torch.tensor([3])), [0], (counted,), 4)
-    assert [r[6] for r in record.rows] == [3, 0, 1, 2]
+    assert [r[6] for r in record.rows if r[3] == "class"] == [3, 0, 1, 2]
     assert calls == [(4, 4)], "(K, chunk)"
 
 
@@ -435,7 +438,8 @@ def test_class_maps_of_binary_and_foreign_methods_and_of_failures() -> None:
     assert [record.maps[f"foreign|0|classes|{c}"].sum().item() for c in (0, 1)] == [0, 4]
     assert torch.equal(record.maps["gradient|0|classes|0"], -record.maps["gradient|0|classes|1"])
     assert next(r for r in record.rows if r[0] == "broken")[7:] == ("failed", "KeyError: 'no such thing'")
-    assert [r[6] for r in class_maps(replace(subject, targets=torch.tensor([1])), [0], ("gradient",), 1).rows] == [1]
+    (first, *_) = class_maps(replace(subject, targets=torch.tensor([1])), [0], ("gradient",), 1).rows
+    assert first[3:7] == ("class", 0, 0, 1.0)
 
 
 def test_class_maps_refuses_what_it_cannot_do() -> None:
@@ -447,5 +451,5 @@ def test_class_maps_refuses_what_it_cannot_do() -> None:
 
 
 def test_caveats_are_sentences() -> None:
-    assert {"weights", "smoothed", "efficient", "random_logit", "compete"} <= set(CAVEATS)
+    assert {"cascading", "smooth", "efficient", "random_logit", "labels", "kept"} <= set(CAVEATS)
     assert all(c.endswith(".") and 60 < len(c) < 400 for c in CAVEATS.values())

@@ -238,7 +238,8 @@ def read_audit(folder: str | Path) -> Audit:
     write_text(results.folder / "table.csv", results.table.to_csv(index=False))
     write_text(results.folder / "verdicts.csv", results.verdicts.to_csv(index=False))
     for name in TABLES:
-        if len(found := getattr(results, name)):
+        found = getattr(results, name)
+        if len(found) and not (name == "by_check" and found["check"].nunique() == 1):  # that is verdicts.csv
             write_text(results.folder / f"{name}.csv", found.to_csv(index=False))
     write_text(results.folder / "verdicts.json", results.verdicts.to_json(orient="records", indent=1) + "\n")
     report = render(results)

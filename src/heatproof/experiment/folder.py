@@ -18,6 +18,9 @@ NOT_IDENTITY = (
     "date", "command", "warnings", "method_identities", "score_identity", "images", "thresholds", "versions",
 )  # fmt: skip
 
+NETWORKS = ("labels", "planted")
+"""Folders of networks that a check trains before or during the run."""
+
 
 def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
     """Make the folder this run's, or find that it is already.
@@ -35,7 +38,7 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
             raise RunError(
                 f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it"
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(found.name not in NETWORKS for found in folder.iterdir()):
         raise RunError(f"{folder} is not empty and holds no run; choose another folder with out= (--out)")
     write_json(path, {**config, "jobs": list(keys)})
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from ..checks.caveats import CAVEATS
 from ..checks.chain import Subject
 from ..checks.draws import Draws, draw, fixed_buffers
+from ..checks.kept_check import competitions
 from ..checks.kinds import Stages
 from ..checks.reasons import THRESHOLDS
 from ..data.labels import class_name
@@ -59,6 +61,8 @@ def record(
         "check_plan": {c: {"stages": s.positions, "names": s.names, "shares": s.shares} for c, s in stages.items()},
         **_randomisation(subject, draws),
         **_identity(subject, original, draws),
+        "caveats": {check: CAVEATS[check] for check in stages if check in CAVEATS},
+        "remarks": dict.fromkeys(competitions(subject.methods), CAVEATS["kept"]),
         "preset": settings.preset,
         "nulls": settings.nulls,
         "seeds": chosen.seeds,

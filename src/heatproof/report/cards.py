@@ -56,6 +56,7 @@ class Card:
     facts: list[Fact]
     panels: list[Panel]
     chips: list[Chip]
+    remark: str = ""
 
 
 def cards(results: Results) -> list[Card]:
@@ -85,7 +86,9 @@ def _card(results: Results, row: dict[Any, Any]) -> Card:
     ]
     control = is_control(method, results.config)
     shape, reason = SHAPES.get(verdict, "diamond"), str(row["reason"])
-    return Card(method, verdict, shape, reason, control, _facts(results, row), panels, _chips(results, method))
+    remark = str((results.config.get("remarks") or {}).get(method, ""))
+    chips = _chips(results, method)
+    return Card(method, verdict, shape, reason, control, _facts(results, row), panels, chips, remark)
 
 
 def _chips(results: Results, method: str) -> list[Chip]:

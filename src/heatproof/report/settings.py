@@ -50,7 +50,7 @@ LABELS = {
     "chosen": "chosen by the budget",
     "chunk": "images a chunk",
 }
-_ELSEWHERE = ("blocks", "images", "warnings", "refused", "caveats")
+_ELSEWHERE = ("blocks", "images", "warnings", "refused", "caveats", "remarks", "class_names")
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
