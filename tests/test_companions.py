@@ -387,7 +387,9 @@ def test_class_maps_of_the_three_class_example() -> None:
     }
     classes = [("(model)", "classes", c, "class", 0, 0, float(c), "ok", "") for c in range(3)]
     sums = {"gradient_x_input": [-2, -3, -5], "cgi": [-1, -2, -4]}
-    totals = [(m, "classes", c, "total", 0, 0, float(t), "ok", "") for m, row in sums.items() for c, t in enumerate(row)]
+    totals = [
+        (m, "classes", c, "total", 0, 0, float(t), "ok", "") for m, row in sums.items() for c, t in enumerate(row)
+    ]
     assert record.rows == classes + totals
 
 

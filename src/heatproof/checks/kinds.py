@@ -18,8 +18,8 @@ class Check:
         title: what it is, for people.
         order: how `randomize` changes the network; "" for checks that do something else.
         which: the parameters that are randomised.
-        judged: its stages go from the original to something that shares nothing learned with it, so that a map that stays
-            is a finding.
+        judged: half of its stages on, most of what was learned is gone, so that a map that stays is a finding. (Not so for
+            graded: with half of every weight kept a network may still work, and a faithful map may stay.)
         whole: at its last stage nothing original is left, so that the floor should be reached.
         curve: its rows are similarities to the original's map, drawn against a floor.
     """
@@ -37,7 +37,7 @@ CHECKS = {
     "reverse": Check("weights randomised from the input up", "reverse", judged=True, whole=True),
     "independent": Check("weights of one block at a time randomised", "independent"),
     "full": Check("all weights randomised at once", "full", judged=True, whole=True),
-    "graded": Check("every weight mixed with a share of a random one", "graded", judged=True, whole=True),
+    "graded": Check("every weight mixed with a share of a random one", "graded"),
     "biases": Check("only biases randomised, from the output down", "cascading", which="biases"),
     "smooth": Check(
         "weights randomised from the input up, maps averaged over noisy copies", "reverse", judged=True, whole=True

@@ -165,7 +165,7 @@ def _unsettled(verdict: Verdict, again: str) -> Verdict:
 
 
 def _first_judged(positions: Sequence[int], blocks: int) -> int:
-    """Index of the first stage with half of the blocks (or of 100 %) randomised; of the last with few blocks."""
+    """Index of the first stage with half of the blocks randomised; of the last with few blocks."""
     least = ceil(blocks / 2) if blocks >= THRESHOLDS["blocks"] else blocks
     return next(k for k, randomised in enumerate(positions) if randomised >= least)
 

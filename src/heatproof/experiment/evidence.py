@@ -102,6 +102,17 @@ def efficiency(cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "rise", "lower", "upper", "before", "after", "bins"])
 
 
+def changed(cells: Cells) -> pd.DataFrame:
+    """Share of the images whose predicted class is not the explained one any more, at each stage of each check."""
+    rows = [
+        (check, stage, _mean(seen))
+        for check in cells.curve_checks
+        for stage, _, _ in cells.plan(check)
+        if (seen := cells.of(check, "(model)", "class_changed", stage)).size
+    ]
+    return pd.DataFrame(rows, columns=["check", "stage", "changed"])
+
+
 def planted(cells: Cells) -> pd.DataFrame:
     """The planted-evidence control: whether a map moved with the place that its network reads."""
     rows = []
@@ -110,7 +121,8 @@ def planted(cells: Cells) -> pd.DataFrame:
         if not moved.size:
             continue
         own, other = (_both(cells, method, m) for m in ("inside_own", "inside_other"))
-        e, gain = estimate(moved), estimate(own - other)
+        # the two networks are the task and no sample of networks: images are the unit
+        e, gain = estimate(moved), estimate((own - other).mean(0, keepdims=True))
         chance = _mean(_both(cells, method, "chance"))
         rows.append((method, e.mean, e.lower, e.upper, _mean(own), _mean(other), chance, bool(gain.lower > 0)))
     columns = ["method", "similarity", "lower", "upper", "inside_own", "inside_other", "chance", "moved"]

@@ -16,6 +16,7 @@ from .files import write, write_json
 
 NOT_IDENTITY = (
     "date", "command", "warnings", "method_identities", "score_identity", "images", "thresholds", "versions",
+    "caveats", "remarks",
 )  # fmt: skip
 
 NETWORKS = ("labels", "planted")

@@ -85,11 +85,8 @@ def _judged(cells: Cells, method: str, check: str) -> Verdict:
 
 
 def _scale(cells: Cells, check: str) -> tuple[int, list[int], list[str]]:
-    """What counts as half: of the blocks, or of every weight; and each stage in words."""
+    """How many blocks there are, how many are randomised at each stage, and each stage in words."""
     plan = cells.plan(check)
-    if check == "graded":
-        shares = [round(100 * share) for _, _, share in plan]
-        return 100, shares, [f"{share} % of every weight new" for share in shares]
     if len(plan) == 1 and CHECKS[check].order != "cascading":
         return 1, [1], ["everything randomised" if check == "full" else CHECKS[check].title]
     blocks, stages = len(cells.config["blocks"]), [stage for stage, _, _ in plan]

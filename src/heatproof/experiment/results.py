@@ -11,7 +11,7 @@ import pandas as pd
 from ..errors import RunError
 from .cells import COLUMNS as COLUMNS
 from .cells import NULL_OF, Cells, tidy_table
-from .evidence import calibration, curves, efficiency, floors, kept, planted
+from .evidence import calibration, changed, curves, efficiency, floors, kept, planted
 from .folder import read_config
 from .judged import by_check, verdicts
 from .pictures import ClassSheet as ClassSheet
@@ -48,6 +48,7 @@ class Results:
             of two networks that read different places), inside_own, inside_other (share of sum_c |m| at the place that
             the network reads, and at the other one), chance (share of pixels), moved (bool: own > other, in the interval).
         sheets: maps of every class of a few photos.
+        changed: one row per (check, stage): changed, the share of images whose predicted class is no longer explained.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Results:
     efficient: pd.DataFrame = field(default_factory=pd.DataFrame)
     planted: pd.DataFrame = field(default_factory=pd.DataFrame)
     sheets: list[ClassSheet] = field(default_factory=list)
+    changed: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def floor(self, method: str, metric: str, check: str = "") -> dict[Any, Any]:
         """The row of `floors` that a check of a method is judged against; empty where none was measured."""
@@ -100,4 +102,5 @@ def load(folder: Path) -> Results:
         efficiency(cells),
         planted(cells),
         class_sheets(folder, config, table),
+        changed(cells),
     )

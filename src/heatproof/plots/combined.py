@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..experiment.results import Results
-from ._select import advances, axis_label, bottom, heading, methods_of, rows_of, stage_names
+from ._select import advances, axis_label, heading, methods_of, rows_of, stage_names
 from ._style import INK, MUTED, PAPER, RULE, VERDICT_COLOURS, is_control, plain, write
 from .curves import dress
 
@@ -38,8 +39,9 @@ def combined(results: Results, metric: str, check: str | None = None) -> Figure:
         line = rows[(rows["method"] == name) & rows["mean"].notna()].sort_values("stage")
         if len(line) > 1:
             ends[name] = float(line["mean"].iloc[-1])
-            axes.plot(line["share" if across else "stage"], line["mean"], clip_on=False, **_line(results, name))
-    axes.set(xlim=(0, last), ylim=(bottom(results, metric), 1.04), yticks=[0, 0.25, 0.5, 0.75, 1])
+            axes.plot(line["share" if across else "stage"], line["mean"], clip_on=False, **_line(results, name, check))
+    lowest = min(-0.04, math.floor(rows["mean"].min() * 10) / 10) if rows["mean"].notna().any() else -0.04
+    axes.set(xlim=(0, last), ylim=(lowest, 1.04), yticks=[0, 0.25, 0.5, 0.75, 1])
     if across:
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"])
     dress(axes)
@@ -48,24 +50,27 @@ def combined(results: Results, metric: str, check: str | None = None) -> Figure:
         axes.set_xticks(list(stages), labels, rotation=30, ha="right", fontsize=6, parse_math=False)
     axes.set_xlabel(axis_label(results, check), fontsize=7.5, color=MUTED)
     axes.set_title(heading(results, metric, check), fontsize=9, loc="left", color=INK, parse_math=False)
-    _name_ends(axes, results, ends, last)
-    _key(axes, results, list(ends), -0.34 if stages else -0.13)
+    _name_ends(axes, results, ends, last, check)
+    _key(axes, results, list(ends), check, -0.34 if stages else -0.13)
     return figure
 
 
-def _line(results: Results, method: str) -> dict[str, Any]:
+def _line(results: Results, method: str, check: str | None) -> dict[str, Any]:
     """Controls are grey and dashed whatever their verdict: it says nothing about the model."""
-    style = {"color": _colour(results, method), "lw": 1.5, "marker": "o", "ms": 2.8}
+    style = {"color": _colour(results, method, check), "lw": 1.5, "marker": "o", "ms": 2.8}
     return style | {"dashes": (2, 2), "marker": ""} if is_control(method, results.config) else style
 
 
-def _colour(results: Results, method: str) -> str:
-    verdicts = dict(zip(results.verdicts["method"], results.verdicts["verdict"], strict=True))
+def _colour(results: Results, method: str, check: str | None) -> str:
+    """By the verdict of this check, or of the first one where this one judges nothing."""
+    table = results.by_check
+    table = table[table["check"] == check] if len(table) and check in set(table["check"]) else results.verdicts
+    verdicts = dict(zip(table["method"], table["verdict"], strict=True))
     return MUTED if is_control(method, results.config) else VERDICT_COLOURS.get(str(verdicts.get(method)), MUTED)
 
 
-def _key(axes: Axes, results: Results, names: list[str], below: float) -> None:
-    shown = {_colour(results, name) for name in names}
+def _key(axes: Axes, results: Results, names: list[str], check: str | None, below: float) -> None:
+    shown = {_colour(results, name, check) for name in names}
     entries: list[tuple[str, dict[str, Any]]] = [
         (verdict, {"color": c, "lw": 1.5}) for verdict, c in VERDICT_COLOURS.items() if c in shown
     ]
@@ -76,7 +81,7 @@ def _key(axes: Axes, results: Results, names: list[str], below: float) -> None:
                 labelcolor=MUTED, handlelength=1.6, columnspacing=1.4)  # fmt: skip
 
 
-def _name_ends(axes: Axes, results: Results, ends: dict[str, float], last: float) -> None:
+def _name_ends(axes: Axes, results: Results, ends: dict[str, float], last: float, check: str | None) -> None:
     """Names right of the axes, in the order of the lines' ends, moved apart where they would collide."""
     low, high = axes.get_ylim()
     order = sorted(ends, key=lambda name: ends[name])
@@ -84,7 +89,7 @@ def _name_ends(axes: Axes, results: Results, ends: dict[str, float], last: float
     for name, place in zip(order, places, strict=True):
         leader = [last, 1.03 * last, 1.05 * last], [ends[name], place, place]
         axes.plot(*leader, color=RULE, lw=0.7, clip_on=False, zorder=0)
-        write(axes, 1.06 * last, place, plain(name, 34), color=_colour(results, name), fontsize=7.5, va="center")
+        write(axes, 1.06 * last, place, plain(name, 34), color=_colour(results, name, check), fontsize=7.5, va="center")
 
 
 def spread(values: list[float], gap: float, low: float, high: float) -> list[float]:

@@ -14,7 +14,7 @@ from .check_words import CHECKS, caveat, short
 from .parts import Cell, Drawing, More, Section, Table
 from .small import half_and_last, small_multiples
 from .svg import inline_svg
-from .words import number
+from .words import number, percent
 
 
 def curve_sections(results: Results) -> list[Section]:
@@ -28,7 +28,8 @@ def bar_sections(results: Results) -> list[Section]:
     found = [check for check in checks_of(results, staged=False) if check != "labels"]
     return [
         Section(
-            f"bars-{place}", title(check), short(check), [CHECKS.get(check, "")], caveat(results.config, check),
+            f"bars-{place}", title(check), short(check), [t for t in (CHECKS.get(check, ""), changed(results, check)) if t],
+            caveat(results.config, check),
             **bars(results, check, f"b{place}-"),
         )
         for place, check in enumerate(found)
@@ -76,7 +77,11 @@ def _curves(results: Results, check: str, id: str) -> Section:
     deciding, others = split(metrics)
     shown = [_combined(results, check, m, f"{id}-{m_place}-") for m_place, m in enumerate(deciding or others)]
     panels = [_small(results, check, metric) for metric in metrics]
-    texts = [text for text in (CHECKS.get(check, ""), _stages(results, check), _blind(results, check)) if text]
+    texts = [
+        text
+        for text in (CHECKS.get(check, ""), _stages(results, check), changed(results, check), _blind(results, check))
+        if text
+    ]
     return Section(id, title(check), short(check), texts, caveat(results.config, check), drawings=shown, more=panels)
 
 
@@ -104,6 +109,17 @@ def _ends(results: Results, metric: str, check: str) -> str:
     rows = rows_of(results, metric, check)
     ends = {m: half_and_last(rows[rows["method"] == m])[1] for m in methods_of(results, metric, check)}
     return ", ".join(f"{method} {number(row.get('mean'))}" for method, row in ends.items())
+
+
+def changed(results: Results, check: str) -> str:
+    """How often the predicted class is no more the explained one; the explained class stays, unless the run says so."""
+    table = results.changed
+    rows = table[table["check"] == check].sort_values("stage") if len(table) else table
+    if not len(rows):
+        return ""
+    shares = ", ".join(percent(share) for share in rows["changed"])
+    where = "at the stages" if len(rows) > 1 else "here"
+    return f"Photos whose predicted class is no longer the explained one, {where}: {shares}."
 
 
 def _stages(results: Results, check: str) -> str:

@@ -18,7 +18,7 @@ from ..plots._select import first_check
 from ..plots._style import check_name
 from .calibration import calibration_sections
 from .cards import Card, cards, overviews
-from .check_sections import bar_sections, curve_sections, matrix
+from .check_sections import bar_sections, changed, curve_sections, matrix
 from .check_words import caveat
 from .classes import class_sheets
 from .extra_sections import efficient_sections, kept_sections, label_sections
@@ -83,6 +83,7 @@ def _page(results: Results) -> dict[str, Any]:
         "first": check_name(first),
         "several_checks": results.curves["check"].nunique() > 1,
         "first_caveat": caveat(config, first),
+        "first_changed": changed(results, first),
         "sections": _sections(results),
         "sheets": class_sheets(results),
         "stages": stages(results),
