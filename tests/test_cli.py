@@ -51,6 +51,9 @@ def odd_output():
 def one_logit():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 1))
 
+def wide_net():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 64), nn.ReLU(), nn.Linear(64, 2))
+
 def mine(model, inputs, target):
     return inputs.abs()
 """
@@ -140,6 +143,74 @@ def test_audit_from_plan_to_report(place: Path) -> None:
     report = run(place, "report", "run", "--figures", "pdf")
     assert report.exit_code == 0
     assert list((place / "run" / "figures").glob("*.pdf"))
+
+
+def bright_or_dark(place: Path, name: str, count: int, seed: int) -> None:
+    """Two classes that a network can tell, with enough noise in each picture to learn any labels by heart."""
+    draw = np.random.default_rng(seed)
+    y = np.arange(count) % 2
+    x = draw.integers(0, 160, (count, 16, 16, 3)) + 90 * y[:, None, None, None]
+    np.savez(place / name, x=x.astype(np.uint8), y=y)
+
+
+LABELS = ("--check", "labels, cascading", "--images", "test.npz", "--methods", "gradient, edge_map", "--seeds", "2",
+          "--budget", "full", "--out", "run", "--no-faithfulness")  # fmt: skip
+
+
+def test_labels_trains_the_pair_and_resumes(place: Path) -> None:
+    bright_or_dark(place, "train.npz", 40, 0)
+    bright_or_dark(place, "test.npz", 30, 1)
+    options = (*LABELS, "--train", "train.npz", "--lr", "0.002", "--epochs", "300")
+    plan = run(place, "audit", *options, "--dry-run", factory="wide_net")
+    assert "would first train two networks" in plan.text
+    assert not (place / "run").exists()
+    result = run(place, "audit", *options, factory="wide_net")
+    assert result.exit_code == 0, result.text
+    assert "permuted network 1: training accuracy on its permuted labels" in result.text
+    assert "learned their labels" in result.text
+    assert "random weights" not in result.text, "the network was trained here"
+    table = (place / "run" / "table.csv").read_text()
+    assert ",labels,1,spearman," in table
+    again = run(place, "audit", *options, factory="wide_net")
+    assert "of them finished, about 0 s" in again.text
+    assert (place / "run" / "table.csv").read_text() == table
+
+    networks = place / "run" / "labels"
+    own = ("--weights", networks / "true.safetensors", "--permuted-weights", networks / "permuted-1.safetensors")
+    given = run(place, "audit", *LABELS[:-3], "--out", "own", "--no-faithfulness", *own, factory="wide_net")
+    assert given.exit_code == 0, given.text
+    assert "rests on your word" in given.text
+    rows = [line.split(",")[2:] for line in table.splitlines() if ",labels,1,spearman," in line]
+    mine = (place / "own" / "table.csv").read_text()
+    assert rows == [line.split(",")[2:] for line in mine.splitlines() if ",labels,1,spearman," in line]
+
+
+def test_checks_and_presets_from_the_command_line(place: Path) -> None:
+    sys.path.insert(0, str(place))
+    module = __import__((place / "name.txt").read_text())
+    save_file(module.net().state_dict(), place / "other.safetensors")
+    options = (
+        "--preset",
+        "code",
+        "--check",
+        "full, biases, random_logit, efficient, calibration",
+        "--init",
+        "other.safetensors",
+    )
+    metrics = ("--metrics", "spearman, hog(cells=4, correlation=spearman), ssim(normalise=percentile)")
+    result = run(place, "audit", *FAST, *options, *metrics, "--nulls", "2", "--first", "--limit", "4", "--out", "run")
+    assert result.exit_code == 0, result.text
+    config = json.loads((place / "run" / "config.json").read_text())
+    assert (config["classes"], config["draws"], config["batch_norm"]) == ("predicted", "fresh", "keep")
+    assert config["metrics"] == ["spearman", "hog(cells=4, correlation='spearman')", "ssim(normalise='percentile')"]
+    assert len(config["images"]) == 4
+    assert [row["name"] for row in config["images"]] == [
+        "cat/cat 0.png",
+        "cat/cat 1.png",
+        "cat/cat 2.png",
+        "dog/dog 3.png",
+    ]
+    assert len(config["init"]) == 64, "the hash of the second checkpoint"
 
 
 def test_fail_on_gives_exit_code_3(place: Path) -> None:
@@ -235,6 +306,20 @@ BAD = {
     "bad device": (("--device", "toaster"), "toaster"),
     "unknown score": (("--score", "logits"), "logit"),
     "bad mean": (("--mean", "a,b"), "numbers"),
+    "unknown check": (("--check", "labls"), "labels"),
+    "kept without a competition": (("--check", "kept"), "cgi"),
+    "labels without networks": (("--check", "labels"), "--train"),
+    "training images without the check": (("--train", "photos"), "--check labels"),
+    "two ways to the pair": (
+        ("--check", "labels", "--train", "photos", "--permuted-weights", "other.safetensors"),
+        "--weights",
+    ),
+    "permuted weights alone": (("--check", "labels", "--permuted-weights", "other.safetensors"), "--weights"),
+    "no second checkpoint": (("--init", "nowhere.safetensors"), "neither a file"),
+    "unknown preset": (("--preset", "papers"), "code"),
+    "unknown split": (("--split", "half"), "train or test"),
+    "unknown metric": (("--metrics", "spearman, hogg"), "hog"),
+    "unknown option of a metric": (("--metrics", "spearman, hog(cell=4)"), "cells"),
 }
 
 

@@ -3,6 +3,9 @@
 from ._version import __version__ as __version__
 from .audit import Audit as Audit
 from .audit import audit as audit
+from .checks.labels import Pair as Pair
+from .checks.labels import train_pair as train_pair
+from .checks.labels import user_pair as user_pair
 from .checks.randomize import Stage as Stage
 from .checks.randomize import randomize as randomize
 from .combine import compete as compete

@@ -142,7 +142,13 @@ def audit(
     )
     folder = out or Path("runs") / given.loaded.name
     relabelled = Relabelled(train, train_limit, epochs, lr, tuple(permuted_weights or ()), seed)
-    pair = pair_from(relabelled, given, model, images, words(check), folder, device_from(device))
+    checks = words(check)
+    if dry_run and train and "labels" in checks:
+        console.print("the check labels would first train two networks; what follows is the plan of the other checks")
+        checks.remove("labels")
+        if not checks:
+            return
+    pair = None if dry_run and train else pair_from(relabelled, given, model, images, checks, folder, device_from(device))
     chosen: dict[str, Any] = {
         "classes": classes, "init": init_from(init, model), "std": std_init, "draws": draws, "batch_norm": batch_norm,
         "blocks": words(blocks) if blocks else None, "labels": pair, "black": black_of(given.images),
@@ -154,7 +160,7 @@ def audit(
             given.images.pixels,
             target_from(target, given),
             split_methods(methods) or DEFAULT_METHODS,
-            words(check),
+            checks,
             split_methods(metrics),
             **{name: value for name, value in chosen.items() if value is not None},
             stages=stages,

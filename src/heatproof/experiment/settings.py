@@ -108,18 +108,15 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
             raise InputError(f"audit has no setting {name!r}; did you mean {', '.join(near)}?")
     preset = given.get("preset")
     _one_of("preset", preset, (None, *PRESETS))
-    settings = Settings(**{"metrics": METRICS, **PRESETS.get(preset or "", {}), **_without_none(given, "metrics")})
+    wanted = {k: v for k, v in given.items() if k != "metrics" or v is not None}
+    merged = {"metrics": METRICS, **PRESETS.get(preset or "", {}), **wanted}
+    settings = Settings(**{**merged, "metrics": tuple(named_metrics(merged["metrics"]))})  # under their canonical names
     _check(settings)
     return settings
 
 
-def _without_none(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {k: (tuple(v) if k == name else v) for k, v in given.items() if k != name or v is not None}
-
-
 def _check(s: Settings) -> None:
-    names = list(named_metrics(list(s.metrics or ())))
-    if not set(DECIDING) & set(names):
+    if not set(DECIDING) & set(s.metrics or ()):
         raise InputError(f"metrics={s.metrics!r} holds none that decides a verdict; add one of {DECIDING}")
     init = s.init if isinstance(s.init, str) else "original"
     for what, value, allowed in (
