@@ -55,7 +55,7 @@ def results(folder: Path, size: int = 48, photos: int = 3, title: str = "photo_{
 
 
 CHECKS = ["cascading", "reverse", "independent", "full", "graded", "biases", "smooth", "labels", "random_logit"]
-JUDGING = ["cascading", "reverse", "full", "graded", "smooth", "labels"]
+JUDGING = ["cascading", "reverse", "full", "smooth", "labels"]
 SHARES = [0.05, 0.1, 0.2, 0.5, 1.0]
 CAVEATS = {
     "cascading": "Randomising from the output down keeps information: the lower layers still pass the photo on.",
@@ -150,10 +150,13 @@ def _efficient() -> pd.DataFrame:
 
 
 def _planted() -> pd.DataFrame:
-    still, moving = (0.9, 0.85, 0.95, 0.08, 0.07, 0.0625, False), (0.17, 0.1, 0.24, 0.58, 0.09, 0.0625, True)
-    rows = [(name, *(still if name in CONTROLS else moving)) for name in METHODS if name != "vanilla_custom"]
-    return pd.DataFrame(rows, columns=["method", "similarity", "lower", "upper", "inside_own", "inside_other", "chance",
-                                       "moved"])  # fmt: skip
+    still = (0.9, 0.85, 0.95, 0.08, 0.07, 0.01, -0.01, 0.015, 0.0625, "no")
+    moving = (0.17, 0.1, 0.24, 0.58, 0.09, 0.49, 0.41, 0.57, 0.0625, "yes")
+    open_ = (0.5, 0.3, 0.7, 0.14, 0.09, 0.05, -0.02, 0.12, 0.0625, "unclear")
+    kinds = {**dict.fromkeys(CONTROLS, still), "smoothgrad": open_}
+    rows = [(name, *kinds.get(name, moving)) for name in METHODS if name != "vanilla_custom"]
+    return pd.DataFrame(rows, columns=["method", "similarity", "lower", "upper", "inside_own", "inside_other", "gain",
+                                       "gain_lower", "gain_upper", "chance", "moved"])  # fmt: skip
 
 
 def class_sheet(index: int, size: int, title: str, classes: int = 10) -> ClassSheet:

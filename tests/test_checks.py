@@ -293,3 +293,139 @@ def test_a_folder_that_holds_only_trained_networks_is_free(tmp_path: Path) -> No
     (tmp_path / "run" / "labels").mkdir(parents=True)
     (tmp_path / "run" / "labels" / "pair.json").write_text("{}")
     assert len(audited(tmp_path, methods=("gradient",)).table)
+
+
+class TestApplicable:
+    def bare(self) -> nn.Module:
+        layers = nn.Conv2d(2, 3, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(108, 4, bias=False)
+        return nn.Sequential(*layers).eval()
+
+    def test_all_leaves_out_what_the_model_does_not_allow(self, tmp_path: Path) -> None:
+        plan = plan_audit(self.bare(), images(), methods=("gradient",), checks="all", out=tmp_path, faithfulness=False)
+        assert "biases" not in plan.config["checks"]
+        assert any("check biases left out" in w for w in plan.config["warnings"])
+        assert "cascading" in plan.config["checks"]
+        one = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
+        value = plan_audit(one, images(), methods=("gradient",), checks="all", score=hp.value, out=tmp_path)
+        assert not {"random_logit", "classes"} & set(value.config["checks"])
+
+    def test_a_check_asked_for_by_name_is_an_error_before_the_run(self, tmp_path: Path) -> None:
+        one = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, 1)).eval()
+        with pytest.raises(hp.InputError, match="random_logit does not apply"):
+            hp.audit(one, images(), methods=("gradient",), checks="random_logit", score=hp.value, out=tmp_path / "r")
+        assert not (tmp_path / "r").exists()
+
+
+def test_a_second_checkpoint_is_one_network_and_no_null(tmp_path: Path) -> None:
+    other = Net(dtype=torch.float32, seed=7).state_dict()
+    audit = audited(tmp_path, methods=("gradient",), init=other, seeds=5, nulls=3)
+    assert audit.results.config["seeds"] == 1
+    assert (audit.results.floors["prior"] < 0.99).all(), "nulls are random networks that differ from each other"
+    assert "badly estimated" not in audit.verdicts.reason[0], "another trained network need not reach the floor"
+    assert "conditional on this seed" in audit.verdicts.reason[0]
+
+
+class TestMixedPairs:
+    def test_gates_are_of_the_networks_that_are_compared(self, tmp_path: Path) -> None:
+        gates = {"concluded": True, "why": "", "gates": []}
+        stranger = Net(dtype=torch.float32, seed=5)
+        with pytest.raises(hp.InputError, match=r"audit\(pair.true"):
+            audited(tmp_path, checks=("labels",), labels=Pair(stranger, (net(),), gates))
+        other = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, 5)).eval()
+        with pytest.raises(hp.InputError, match="another architecture"):
+            audited(tmp_path, checks=("labels",), labels=Pair(net(), (other,), gates))
+
+
+def test_expected_share_counts_the_classes_that_compete(tmp_path: Path) -> None:
+    methods = {"three": hp.compete(hp.gradient_x_input, classes=(0, 1, 2)), "all": hp.cgi}
+    targets = torch.zeros(8, dtype=torch.int64)
+    audit = audited(tmp_path, methods=methods, checks=("kept",), targets=targets, seeds=1)
+    expected = audit.results.kept.groupby("method")["expected"].first()
+    assert expected["three"] == pytest.approx(7 / 12)
+    assert expected["all"] == pytest.approx(2 * (1 - 2.0**-5) / 5)
+    assert audit.results.kept[["share_lower", "share_upper"]].stack().between(0, 1).all()
+
+
+def test_support_only_rows_do_not_depend_on_shard_mates(tmp_path: Path) -> None:
+    x = images(9)
+    x[::3, :, :, 3:] = 0
+    tables = [
+        audited(
+            tmp_path / str(chunk), methods=("gradient_x_input",), images=x, chunk=chunk, metrics=("spearman_abs",)
+        ).table
+        for chunk in (3, 9)
+    ]
+    rows = [
+        t[t.metric == "spearman_support"].sort_values(["check", "stage", "image", "seed"]).reset_index(drop=True)
+        for t in tables
+    ]
+    assert len(rows[0]) == len(rows[1]) > 0
+    assert set(rows[0].image) == {0, 3, 6}
+    assert rows[0]["value"].to_numpy() == pytest.approx(rows[1]["value"].to_numpy(), abs=1e-6)
+
+
+class TestDead:
+    class Silent(nn.Module):
+        """Says .1 of each of ten classes as soon as its weights are not the first ones: a mean of .1 is not exact."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(PIXELS, 10)
+            self.register_buffer("mark", self.fc.weight.detach().clone())
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.fc(x.flatten(1))
+            return out if torch.equal(self.fc.weight, self.mark) else out * 0 + 0.1
+
+    @pytest.mark.parametrize("count", [1, 9])
+    def test_all_images_alike_and_controls_go_on(self, tmp_path: Path, count: int) -> None:
+        methods = ("gradient", "edge_map")
+        audit = hp.audit(self.Silent().eval(), images(count), methods=methods, seeds=1, nulls=2, out=tmp_path / "r",
+                         faithfulness=False)  # fmt: skip
+        table = audit.table[audit.table.check == "cascading"]
+        assert set(table[table.method == "gradient"].status) == {"failed"}
+        assert (values(audit, "edge_map", "spearman", "cascading") == 1).all()
+        verdicts = audit.verdicts.set_index("method")
+        assert verdicts.verdict["edge_map"] == "input-dominated"
+        assert "are all equal" in verdicts.reason["gradient"]
+
+
+def test_a_method_that_runs_on_one_image_only_leaves_a_report(tmp_path: Path) -> None:
+    def one(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+        if len(inputs) != 1:
+            raise ValueError("one at a time")
+        return hp.gradient(model, inputs, target)
+
+    audit = audited(tmp_path, methods={"one": one})
+    assert audit.verdicts.verdict.tolist() == ["undefined"]
+    assert "one at a time" in audit.verdicts.reason[0]
+    assert audit.report.exists()
+
+
+def test_outputs_that_only_the_score_understands(tmp_path: Path) -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = net()
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.inner(x)[:, :, None]
+            return out
+
+    def score(out: Any, target: Tensor, /) -> Tensor:
+        return torch.as_tensor(out[torch.arange(len(out)), target, 0])
+
+    targets = torch.zeros(8, dtype=torch.int64)
+    options: dict[str, Any] = {"methods": ("gradient",), "seeds": 1, "nulls": 2, "faithfulness": False}
+    audit = hp.audit(Odd().eval(), images(), targets, score=score, out=tmp_path / "run", **options)
+    plain = hp.audit(net(), images(), targets, out=tmp_path / "plain", **options)
+    rows = [a.table[a.table.metric == "spearman"]["value"].to_numpy() for a in (audit, plain)]
+    assert len(rows[0]) == len(rows[1])
+    assert rows[0][: len(rows[0]) // 2] != pytest.approx(1.0)
+
+
+def test_checks_as_one_text_and_numbers_that_are_none(tmp_path: Path) -> None:
+    plan = plan_audit(net(), images(), methods=("gradient",), checks="full, graded", out=tmp_path)
+    assert plan.config["checks"] == ["full", "graded"]
+    with pytest.raises(hp.InputError, match="chunk='8'"):
+        plan_audit(net(), images(), methods=("gradient",), chunk="8")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from heatproof.cli import app
+from heatproof.cli.audit import failures
 from heatproof.types import METHODS
 
 MODULE = """
@@ -54,6 +61,12 @@ def one_logit():
 def wide_net():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 64), nn.ReLU(), nn.Linear(64, 2))
 
+def wide_net_3():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 64), nn.ReLU(), nn.Linear(64, 3))
+
+def grey_net():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 64), nn.ReLU(), nn.Linear(64, 2))
+
 def mine(model, inputs, target):
     return inputs.abs()
 """
@@ -82,7 +95,8 @@ def run(place: Path, *arguments: Any, factory: str = "net") -> Any:
     if texts[0] in ("audit", "explain"):
         texts += [] if "--model" in texts else ["--model", f"{module}:{factory}"]
         texts += [] if "--images" in texts else ["--images", str(place / "photos")]
-        texts += ["--size", "16", "--threads", "1"]
+        texts += [] if "--size" in texts else ["--size", "16"]
+        texts += ["--threads", "1"]
     result = CliRunner().invoke(app, texts, env={"COLUMNS": "200"})
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -162,7 +176,8 @@ def test_labels_trains_the_pair_and_resumes(place: Path) -> None:
     bright_or_dark(place, "test.npz", 30, 1)
     options = (*LABELS, "--train", "train.npz", "--lr", "0.002", "--epochs", "300")
     plan = run(place, "audit", *options, "--dry-run", factory="wide_net")
-    assert "would first train two networks" in plan.text
+    assert "two networks would first be trained" in plan.text
+    assert "jobs, about" in plan.text
     assert not (place / "run").exists()
     result = run(place, "audit", *options, factory="wide_net")
     assert result.exit_code == 0, result.text
@@ -179,10 +194,151 @@ def test_labels_trains_the_pair_and_resumes(place: Path) -> None:
     own = ("--weights", networks / "true.safetensors", "--permuted-weights", networks / "permuted-1.safetensors")
     given = run(place, "audit", *LABELS[:-3], "--out", "own", "--no-faithfulness", *own, factory="wide_net")
     assert given.exit_code == 0, given.text
-    assert "rests on your word" in given.text
+    assert "learned their labels" in given.text, "their cards say so"
+    assert "(by its card)" in given.text
     rows = [line.split(",")[2:] for line in table.splitlines() if ",labels,1,spearman," in line]
     mine = (place / "own" / "table.csv").read_text()
     assert rows == [line.split(",")[2:] for line in mine.splitlines() if ",labels,1,spearman," in line]
+
+
+def pictures(place: Path, name: str, classes: str, count: int, seed: int, channels: int = 3) -> None:
+    """A folder for each class: pictures of noise, brighter from class to class."""
+    draw = np.random.default_rng(seed)
+    for number, label in enumerate(classes.split()):
+        (place / name / label).mkdir(parents=True)
+        for i in range(count):
+            pixels = draw.integers(0, 120, (16, 16, channels)) + 60 * number
+            Image.fromarray(pixels.astype(np.uint8).squeeze()).save(place / name / label / f"{i}.png")
+
+
+TINY = ("--check", "labels", "--methods", "gradient", "--seeds", "1", "--nulls", "2", "--out", "run", "--budget", "full",
+        "--no-faithfulness")  # fmt: skip
+LEARN = ("--lr", "0.002", "--epochs", "300")
+
+
+def test_trained_networks_have_the_class_names_of_their_training_images(place: Path) -> None:
+    """The test folder lacks the first class, so its own numbering is another one."""
+    pictures(place, "train", "ant bee cow", 8, 0)
+    pictures(place, "test", "bee cow", 8, 1)
+    options = (*TINY, *LEARN, "--train", "train", "--images", "test", "--target", "cow", "--limit", "2")
+    result = run(place, "audit", *options, factory="wide_net_3")
+    assert result.exit_code == 0, result.text
+    config = json.loads((place / "run" / "config.json").read_text())
+    assert {(i["target"], i["target_name"]) for i in config["images"]} == {(2, "cow")}
+    (place / "names.txt").write_text("ant\ncow\nbee\n")
+    named = run(place, "audit", *options[:-4], "--out", "named", "--target", "cow", "--class-names", "names.txt",
+                factory="wide_net_3")  # fmt: skip
+    assert named.exit_code == 0, named.text
+    config = json.loads((place / "named" / "config.json").read_text())
+    assert {(i["target"], i["target_name"]) for i in config["images"]} == {(1, "cow")}
+
+
+def test_checkpoints_are_tested_in_the_numbering_of_the_class_names(place: Path) -> None:
+    bright_or_dark(place, "train.npz", 40, 0)
+    pictures(place, "test", "bright dark", 20, 3)  # the second folder is the brighter one, as class 1 of the stack
+    bright_or_dark(place, "test.npz", 30, 1)
+    made = run(place, "audit", *TINY, *LEARN, "--train", "train.npz", "--images", "test.npz", factory="wide_net")
+    assert made.exit_code == 0, made.text
+    networks = place / "run" / "labels"
+    own = (*TINY, "--images", "test", "--weights", networks / "true.safetensors", "--permuted-weights",
+           networks / "permuted-1.safetensors")  # fmt: skip
+
+    def accuracy(*more: Any) -> float:
+        result = run(place, "audit", *own, *more, factory="wide_net")
+        assert result.exit_code == 0, result.text
+        config = json.loads((place / more[1] / "config.json").read_text())
+        return float(next(g["value"] for g in config["labels"]["gates"] if g["name"] == "true network: test accuracy"))
+
+    (place / "names.txt").write_text("dark\nbright\n")
+    assert accuracy("--out", "plain") + accuracy("--out", "named", "--class-names", "names.txt") == pytest.approx(1)
+    (place / "names.txt").write_text("dark\nlight\n")
+    refused = run(place, "audit", *own, "--out", "x", "--class-names", "names.txt", factory="wide_net")
+    assert "has the class 'bright', which is not one of classes=(dark, light)" in refused.text
+    pictures(place, "three", "a b c", 2, 3)
+    unknown = run(place, "audit", *own, "--images", "three", "--out", "x", factory="wide_net")
+    assert "3 classes and the network 2 outputs" in unknown.text
+    assert "--class-names" in unknown.text
+    assert not (place / "x").exists()
+
+
+def test_an_unfinished_training_goes_on_with_more_epochs_in_the_same_folder(place: Path) -> None:
+    bright_or_dark(place, "train.npz", 40, 0)
+    bright_or_dark(place, "test.npz", 30, 1)
+    options = (*TINY, "--train", "train.npz", "--images", "test.npz", "--lr", "0.002")
+    short = run(place, "audit", *options, "--epochs", "3", factory="wide_net")
+    assert short.exit_code == 1
+    assert "The same command with more --epochs goes on from here" in short.text
+    assert [p.name for p in (place / "run").iterdir()] == ["labels"]
+    longer = run(place, "audit", *options, "--epochs", "300", factory="wide_net")
+    assert longer.exit_code == 0, longer.text
+    other = run(place, "audit", *options, "--epochs", "300", "--chunk", "4", "--seed", "1", factory="wide_net")
+    assert other.exit_code == 1
+    assert "run holds another run (its chunk, " in other.text
+    assert "Nothing was trained" in other.text
+
+
+def test_audited_images_that_were_trained_on_are_named(place: Path) -> None:
+    pictures(place, "both/train", "ant bee", 20, 0)
+    pictures(place, "both/test", "ant bee", 20, 1)
+    options = (*TINY, *LEARN, "--train", "both", "--images", "both", "--split", "train", "--limit", "4")
+    result = run(place, "audit", *options, factory="wide_net")
+    assert result.exit_code == 0, result.text
+    assert "4 of the 4 audited images were trained on" in result.text
+
+
+shell = sys.modules["heatproof.cli.console"]  # its console has the same name in the package
+
+UNFIT: dict[str, tuple[tuple[Any, ...], str, str]] = {
+    "test images of the training": (("--images", "train"), "wide_net", "32 of 32 test images are training images"),
+    "more classes than outputs": (("--train", "four"), "wide_net", "2 outputs, and classes go from 0 to 3"),
+    "another size": (("--size", "20"), "wide_net", "3, 20, 20)"),
+    "grey training images": (("--train", "grey"), "wide_net", "training images have 1 channels and test images 3"),
+    "a network for grey images": ((), "grey_net", "3, 16, 16)"),
+    "numbers of other classes": (("--images", "numbers.npz"), "wide_net", "has the classes ant, bee"),
+    "names for other classes": (("--class-names", "names.txt"), "wide_net", "--class-names names 3 classes"),
+    "unknown class": (("--target", "unicorn"), "wide_net", "neither a number nor a class name"),
+    "unknown block": (("--blocks", "nowhere"), "wide_net", "is in no block"),
+    "bad budget": (("--budget", "soon"), "wide_net", "budget"),
+    "unknown metric": (("--metrics", "hogg"), "wide_net", "hog"),
+    "unknown method": (("--methods", "gradcma"), "wide_net", "gradcam"),
+    "unknown check": (("--check", "labels, cascade"), "wide_net", "cascading"),
+    "a folder with other files": (("--out", "photos"), "wide_net", "photos is not empty and holds no run"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "factory", "message"), UNFIT.values(), ids=UNFIT)
+def test_what_does_not_fit_is_said_before_anything_is_trained(
+    place: Path, arguments: tuple[Any, ...], factory: str, message: str
+) -> None:
+    pictures(place, "train", "ant bee", 16, 0)
+    pictures(place, "test", "ant bee", 4, 1)
+    pictures(place, "four", "ant bee cow dog", 4, 2)
+    pictures(place, "grey", "ant bee", 4, 3, channels=1)
+    bright_or_dark(place, "numbers.npz", 10, 0)
+    (place / "names.txt").write_text("ant\nbee\ncow\n")
+    before = {p for p in place.rglob("*") if "__pycache__" not in str(p)}
+    result = run(place, "audit", *TINY, "--train", "train", "--images", "test", *arguments, factory=factory)
+    assert result.exit_code == 1, result.text
+    assert message in result.text
+    assert {p for p in place.rglob("*") if "__pycache__" not in str(p)} == before
+
+
+def test_time_left_of_a_training_is_at_most_and_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 columns, after a resume at step 1000 of at most 2000, at 1 s a step."""
+    clock, screen = iter(range(10_000)), io.StringIO()
+    monkeypatch.setattr(shell, "console", Console(file=screen, width=100, force_terminal=True))
+    monkeypatch.setattr(shell.time, "monotonic", lambda: next(clock))
+    word = "permuted-1 labels: epoch 112 of at most 300, accuracy 0.931, wants 0.98"
+    with shell.epochs_bar("training") as told:
+        for step in range(1001, 1004):
+            told(step, 60_000, word)
+        told(30_000, 60_000, word)
+        time.sleep(0.3)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert "…" not in shown
+    text = " ".join(shown.split())
+    assert word in text
+    assert "at most 500 min left" in text
 
 
 def test_checks_and_presets_from_the_command_line(place: Path) -> None:
@@ -218,6 +374,20 @@ def test_fail_on_gives_exit_code_3(place: Path) -> None:
     assert run(place, "audit", *FAST, "--out", "a", "--fail-on", "undefined, refused").exit_code == 0
     refused = ("--methods", "gradient, guided_backprop", "--seeds", "2", "--out", "b", "--fail-on", "refused")
     assert run(place, "audit", *refused, factory="smooth_net").exit_code == 3
+
+
+def test_fail_on_sees_every_check_and_names_it() -> None:
+    rows = [
+        ("gradient", "labels", "undecided"),
+        ("gradient", "cascading", "insensitive"),
+        ("lrp", "labels", "undecided"),
+    ]
+    by_check = pd.DataFrame(rows, columns=["method", "check", "verdict"])
+    held = SimpleNamespace(verdicts=by_check.drop(columns="check")[::2], results=SimpleNamespace(by_check=by_check))
+    assert failures(held, ["occlusion"], ["insensitive"]) == ["gradient (cascading: insensitive)"]
+    assert failures(held, ["occlusion"], ["refused", "undefined"]) == ["occlusion (refused)"]
+    held.results.by_check = by_check[:0]
+    assert len(failures(held, [], ["undecided"])) == 2
 
 
 def test_weights_file_and_class_names(place: Path) -> None:
@@ -312,9 +482,17 @@ BAD = {
     "training images without the check": (("--train", "photos"), "--check labels"),
     "two ways to the pair": (
         ("--check", "labels", "--train", "photos", "--permuted-weights", "other.safetensors"),
-        "--weights",
+        "leave one of the two out",
     ),
     "permuted weights alone": (("--check", "labels", "--permuted-weights", "other.safetensors"), "--weights"),
+    "options of a training without the check": (
+        ("--epochs", "3", "--lr", "0.1"),
+        "--epochs, --lr belong to the check labels",
+    ),
+    "options of a training without training images": (
+        ("--check", "labels", "--permuted-weights", "other.safetensors", "--train-limit", "3"),
+        "--train-limit belong to --train",
+    ),
     "no second checkpoint": (("--init", "nowhere.safetensors"), "neither a file"),
     "unknown preset": (("--preset", "papers"), "code"),
     "unknown split": (("--split", "half"), "train or test"),

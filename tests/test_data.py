@@ -18,6 +18,7 @@ from heatproof.data.batch import prepare_batch
 from heatproof.data.choice import Choice
 from heatproof.data.folder import read_folder, read_images
 from heatproof.data.images import image_set
+from heatproof.data.labelled import labelled
 from heatproof.data.labels import class_name, read_class_names
 from heatproof.data.preprocess import Preprocess, override, prepare
 from heatproof.data.stack import read_stack
@@ -591,6 +592,15 @@ def test_stacks_that_cannot_be_used(tmp_path, monkeypatch):
 
 
 # class names
+
+
+def test_the_copies_in_a_zip_from_a_mac_are_no_class(tmp_path):
+    for name in ("cat/1.png", "dog/2.png", "__MACOSX/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save(tmp_path / name, photo(8, 8))
+    found = labelled(tmp_path)
+    assert (found.classes, found.names) == (("cat", "dog"), ("cat/1.png", "dog/2.png"))
+    assert found.targets.tolist() == [0, 1]
 
 
 def test_class_names(tmp_path):

@@ -15,6 +15,7 @@ from heatproof.checks import gates, pair_training
 from heatproof.checks.chain import Subject
 from heatproof.checks.gates import Gate, at_chance, chance_level, judged, predictions, trained
 from heatproof.checks.labels import labels_job, permuted, train_pair, user_pair
+from heatproof.checks.pair import Pair, check_pair
 from heatproof.errors import InputError, ModelError, RunError
 from heatproof.models.factory import fresh
 from heatproof.named import named_methods
@@ -216,10 +217,68 @@ class TestTrainPair:
 
     def test_refuses_a_network_of_another_training(self, tmp_path):
         trained_pair(tmp_path / "a", epochs=1)
-        trained_pair(tmp_path / "b", epochs=2)
+        trained_pair(tmp_path / "b", epochs=1, lr=0.02)
         (tmp_path / "b" / "true.safetensors").replace(tmp_path / "a" / "true.safetensors")
         with pytest.raises(RunError, match="delete it"):
             trained_pair(tmp_path / "a", epochs=1)
+
+    def test_more_epochs_go_on_to_the_same_last_bit(self, tmp_path):
+        short = trained_pair(tmp_path / "a", epochs=4)
+        assert "train it for more epochs" in short.gates["why"]
+        seen = []
+        longer = trained_pair(tmp_path / "a", progress=lambda done, total, info: seen.append(info))
+        whole = trained_pair(tmp_path / "b")
+        assert seen[0].startswith("permuted-1 labels: epoch 5 of at most 60")
+        assert longer.gates == whole.gates
+        assert longer.gates["concluded"] is True
+        assert torch.equal(weights(longer.permuted[0]), weights(whole.permuted[0]))
+        assert not list((tmp_path / "a").glob("*.training"))
+        epochs = read_card(tmp_path / "a" / "permuted-1.safetensors")["epochs"]
+        assert trained_pair(tmp_path / "a", epochs=epochs).gates == whole.gates
+        with pytest.raises(RunError, match=f"trained for {epochs} epochs, and at most {epochs - 1} are asked"):
+            trained_pair(tmp_path / "a", epochs=epochs - 1)
+
+    def test_goes_on_where_the_state_was_deleted(self, tmp_path):
+        trained_pair(tmp_path / "a", epochs=4)
+        for state in (tmp_path / "a").glob("*.training"):
+            state.unlink()
+        again, whole = trained_pair(tmp_path / "a"), trained_pair(tmp_path / "b")
+        assert torch.equal(weights(again.permuted[0]), weights(whole.permuted[0]))
+
+    def test_the_recipe_holds_what_auto_became(self, tmp_path, monkeypatch):
+        for native in (False, True):
+            monkeypatch.setattr(pair_training, "has_bf16", lambda device, native=native: native)
+            trained_pair(tmp_path / str(native), epochs=1)
+            assert json.loads((tmp_path / str(native) / "pair.json").read_text())["bf16"] is native
+            with pytest.raises(RunError, match="bf16"):
+                trained_pair(tmp_path / str(native), epochs=1, bf16=not native)
+
+    @pytest.mark.parametrize("images", [1, 2, 150])
+    def test_refuses_test_images_that_were_trained_on(self, tmp_path, images):
+        """Of 150: one is under 1 %, as doubles in public data sets are."""
+        (x, y), (tx, ty) = task(60, 0), task(150, 1)
+        tx[:images] = x.repeat(3, 1, 1, 1)[:images]
+        if images == 1:
+            train_pair(net, x, y, tx, ty, tmp_path, epochs=1)
+            return
+        with pytest.raises(InputError, match=f"{images} of 150 test images are training images"):
+            train_pair(net, x, y, tx, ty, tmp_path, epochs=1)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"train": (torch.zeros(9, 3, 6, 6), torch.arange(9) % 3)}, r"train_pair\(train\).*\(2, 3, 6, 6\)"),
+            ({"train": (task(60, 0)[0], torch.arange(60) % 4)}, "3 outputs, and classes go from 0 to 3"),
+            ({"test": (torch.zeros(9, 1, 7, 7), torch.arange(9) % 3)}, r"train_pair\(test\).*\(2, 1, 7, 7\)"),
+            ({"device": "toaster"}, "device='toaster'"),
+        ],
+    )
+    def test_what_does_not_fit_is_an_error_and_leaves_nothing(self, tmp_path, change, named):
+        train, test = change.pop("train", task(60, 0)), change.pop("test", task(150, 1))
+        with pytest.raises(InputError, match=named):
+            train_pair(net, *train, *test, tmp_path / "new", epochs=1, **change)
+        assert not (tmp_path / "new").exists()
 
     def test_an_option_that_was_refused_claims_nothing(self, tmp_path):
         with pytest.raises(InputError, match="decayed"):
@@ -263,6 +322,35 @@ class TestUserPair:
         assert len(mine.gates["not_measured"]) == 1  # first weights and order cannot be seen
         half = user_pair(done.true, done.permuted, *task(150, 1), (x, y))
         assert [gate["holds"] for gate in half.gates["gates"]] == [True, True, None, True]
+
+    def test_believes_the_cards_of_train_pair(self, tmp_path):
+        made = trained_pair(tmp_path, epochs=60)
+        cards = [read_card(tmp_path / f"{name}.safetensors") for name in ("true", "permuted-1")]
+        mine = user_pair(made.true, made.permuted, *task(150, 1), cards=cards)
+        assert mine.gates["not_measured"] == []
+        assert mine.gates["why"] == made.gates["why"]
+        assert [g["value"] for g in mine.gates["gates"]] == [g["value"] for g in made.gates["gates"]]
+        assert mine.gates["gates"][2]["name"].endswith("its permuted labels (by its card)")
+        half = user_pair(made.true, made.permuted, *task(150, 1), cards=[cards[0], {}])
+        assert len(half.gates["not_measured"]) == 2
+        cards[1]["recipe"] = {**cards[1]["recipe"], "epochs": 7, "first_weights": "other"}
+        other = user_pair(made.true, made.permuted, *task(150, 1), cards=cards)
+        assert "their cards differ in first_weights)" in other.gates["why"]
+        with pytest.raises(InputError, match="1 cards for 2 networks"):
+            user_pair(made.true, made.permuted, *task(150, 1), cards=cards[:1])
+
+    def test_measures_on_unseen_images_only(self, done):
+        with pytest.raises(InputError, match="60 of 60 test images"):
+            user_pair(done.true, done.permuted, *task(60, 0), task(60, 0))
+        with pytest.raises(InputError, match=r"user_pair\(test\)"):
+            user_pair(done.true, done.permuted, torch.zeros(3, 1, 7, 7), torch.arange(3))
+
+    def test_a_pair_of_any_maker_is_checked(self, done):
+        check_pair(done)
+        with pytest.raises(InputError, match="identical weights"):
+            check_pair(Pair(done.true, (done.true,), {}))
+        with pytest.raises(InputError, match="no permuted network"):
+            check_pair(Pair(done.true, (), {}))
 
     def test_finds_checkpoints_the_wrong_way_round(self, done):
         mine = user_pair(done.permuted[0], [done.true], *task(150, 1))

@@ -32,7 +32,7 @@ from heatproof.plots import (
 )
 from heatproof.plots._curve import Curve, curve_of
 from heatproof.plots._select import checks_of, first_check
-from heatproof.plots._style import INK, fitted, is_control, plain
+from heatproof.plots._style import INK, VERDICT_COLOURS, fitted, is_control, metric_name, plain
 from heatproof.plots.classes import class_tiles
 from heatproof.plots.combined import spread
 from heatproof.plots.visualise import View, colours, natural_view
@@ -325,9 +325,14 @@ def test_entropy_and_planted_bars_show_every_method(whole: Results) -> None:
     assert bars_of(efficient_bars(whole), 0) == pytest.approx(list(whole.efficient["rise"]))
     figure = planted_bars(whole)
     rows = whole.planted.set_index("method").loc[[m for m in whole.verdicts["method"] if m != "vanilla_custom"]]
-    for place, column in enumerate(("inside_own", "inside_other", "similarity")):
+    for place, column in enumerate(("inside_own", "inside_other", "gain")):
         assert bars_of(figure, place) == list(rows[column])
     assert {line.get_xdata()[0] for line in figure.axes[0].lines if line.get_color() == INK} == {0.0625}
+    words = [t for t in figure.axes[2].texts if t.get_text()]
+    assert [t.get_text().strip() for t in words] == list(rows["moved"])
+    assert {t.get_text().strip(): t.get_color() for t in words} == {
+        "yes": VERDICT_COLOURS["sensitive"], "no": VERDICT_COLOURS["insensitive"], "unclear": VERDICT_COLOURS["undecided"]
+    }  # fmt: skip
 
 
 def test_the_noise_curves_have_a_panel_per_metric_and_a_tick_per_level(whole: Results) -> None:
@@ -369,9 +374,25 @@ def test_panels_of_a_check_are_drawn_against_its_own_floor(whole: Results) -> No
         floor = whole.floor("gradient", "spearman_abs", check)["floor"]
         assert curve.floor is not None
         assert curve.floor[0] == floor
-        assert (curve.zone is not None) == (check in ("cascading", "smooth", "graded"))  # the others judge nothing
+        assert (curve.zone is not None) == (check in ("cascading", "smooth"))  # the others judge nothing
     assert curve_of(whole, "gradient", "spearman_abs", "graded").x == synthetic_results.SHARES
     assert curve_of(whole, "gradient", "spearman_abs", "independent").x == list(range(1, 9))
+
+
+def test_lines_without_any_verdict_have_no_colour_of_one(whole: Results) -> None:
+    config = {**whole.config, "checks": ["graded", "independent"]}
+    run = dataclasses.replace(whole, config=config, by_check=whole.by_check.iloc[:0])
+    figure = combined(run, "spearman", "graded")
+    assert not {line.get_color() for line in figure.axes[0].lines} & set(VERDICT_COLOURS.values())
+    assert not any(verdict in texts(figure).split("\n") for verdict in VERDICT_COLOURS)
+
+
+def test_metrics_with_options_are_written_for_people(whole: Results) -> None:
+    assert metric_name("hog(correlation='spearman', cells=4)") == "HOG, correlation spearman, cells 4"
+    names = {"hog": "hog(correlation='spearman')", "ssim": "ssim(preset='code')"}
+    figure = noise_curves(dataclasses.replace(whole, calibration=whole.calibration.replace(names)))
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:5]]
+    assert titles[3:] == ["SSIM, preset code", "HOG, correlation spearman"]
 
 
 def test_axes_say_what_grows_from_left_to_right(whole: Results) -> None:

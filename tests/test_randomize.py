@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,11 @@ from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.checks.blocks import Block, automatic_blocks, order_of_use
+from heatproof.checks.draws import draw
+from heatproof.checks.untouched import loose_tensors
+from heatproof.engine.model import own
 from heatproof.engine.twin import tensors
+from heatproof.models.nets.adebayo import AdebayoCNN
 from nets import Net, fresh_input
 from test_contract import same, snapshot
 
@@ -50,6 +56,24 @@ class Everything(nn.Module):
         x = x.flatten(2).transpose(1, 2) + self.embed[:, self.positions]
         x = x + self.attention(x, x, x)[0]
         return self.head(self.tied(F.relu(self.b(F.relu(self.a(x))))).mean(1) * self.scale)
+
+
+class Drawn(nn.Module):
+    """Layers that have no initialiser of their own to call again, as much code has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.linspace(0, 1, 4), requires_grad=False)
+        self.weight = nn.Parameter(torch.randn(4, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.table) @ self.weight
+
+
+def vit() -> nn.Module:
+    from torchvision.models import VisionTransformer
+
+    return VisionTransformer(8, 4, 1, 2, 8, 8, num_classes=3)
 
 
 def calibration() -> Tensor:
@@ -191,6 +215,75 @@ class TestInit:
         with pytest.raises(hp.InputError, match="does not fit"):
             next(hp.randomize(Net(), init={"fc1.weight": torch.zeros(2)}, batch_norm="keep"))
 
+    def test_a_state_dict_is_taken_whole(self) -> None:
+        """Running statistics and the other buffers too; no calibration is needed, since no policy applies."""
+        model, other, x = Net(), Net(seed=5), fresh_input()
+        with torch.no_grad():
+            other.norm1.running_var.uniform_(2, 3)
+        for policy in ("reestimate", "keep", "reset"):
+            last = list(hp.randomize(model, init=other.state_dict(), batch_norm=policy))[-1].model
+            assert not changed(other, last)
+            assert torch.equal(last(x), other(x))
+        half = next(hp.randomize(model, "graded", other.state_dict(), keep=[5])).model
+        mean = (model.norm1.running_mean + other.norm1.running_mean) / 2
+        torch.testing.assert_close(half.norm1.running_mean, mean)
+
+    def test_statistics_that_a_state_dict_lacks_follow_the_policy(self) -> None:
+        only_parameters = {n: p.detach() for n, p in Net(seed=5).named_parameters()}
+        last = list(hp.randomize(Net(), init=only_parameters, batch_norm="reset"))[-1].model
+        assert not last.norm1.running_mean.any()
+        with pytest.raises(hp.InputError, match="calibration="):
+            next(hp.randomize(Net(), init=only_parameters))
+
+    def test_permute_redraws_what_has_nothing_to_shuffle(self) -> None:
+        """One element: normal of its own magnitude; all equal: a constant, and said to be one."""
+        model = nn.Sequential(nn.Linear(3, 1), nn.PReLU(), nn.LayerNorm(1)).eval()
+        model.register_parameter("scale", nn.Parameter(torch.tensor(3.0)))
+        draws = draw(model, "permute", 0.01, 0)
+        assert draws.source == {
+            "scale": "normal(own std)",
+            "0.weight": "permute",
+            "0.bias": "normal(own std)",
+            "1.weight": "normal(own std)",
+            "2.weight": "normal(own std)",
+            "2.bias": "constant",
+        }
+        last = next(hp.randomize(model, "full", "permute")).model
+        assert changed(model, last) == set(tensors(model)) - {"2.bias"}
+        scales = torch.stack([draw(model, "permute", 0.01, seed).values["scale"] for seed in range(300)])
+        assert scales.std().item() == pytest.approx(3, rel=0.15)
+
+    def test_permute_moves_values_not_only_places(self) -> None:
+        model = nn.Linear(3, 4).eval()
+        model.bias.data = torch.tensor([0.0, 0, 0, 1])
+        for seed in range(20):
+            last = next(hp.randomize(model, "full", "permute", seed=seed)).model
+            assert last.bias.sort().values.tolist() == [0, 0, 0, 1]
+            assert last.bias[3] == 0
+
+    def test_biases_under_every_name(self) -> None:
+        class Biased(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.recurrent = nn.LSTM(4, 4, batch_first=True)
+                self.attention = nn.MultiheadAttention(4, 2, add_bias_kv=True, batch_first=True)
+                self.layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3), "bias", dim=None)
+                self.relative_position_bias_table = nn.Parameter(torch.randn(3))
+                self.register_buffer("bias", torch.ones(3))
+
+            def forward(self, x: Tensor) -> Tensor:
+                x = self.recurrent(x)[0]
+                x = self.attention(x, x, x)[0]
+                return self.layer(x).mean(1) + self.relative_position_bias_table
+
+        model = Biased().eval()
+        last = next(hp.randomize(model, "full", "trunc_normal", which="biases")).model
+        want = {"recurrent.bias_ih_l0", "recurrent.bias_hh_l0", "attention.in_proj_bias", "attention.out_proj.bias"}
+        want |= {"attention.bias_k", "attention.bias_v"}
+        want |= {f"layer.parametrizations.bias.original{i}" for i in range(2)}
+        assert changed(model, last) == want
+        assert torch.equal(last.relative_position_bias_table, model.relative_position_bias_table)
+
     def test_biases_alone(self) -> None:
         model = Net()
         last = list(hp.randomize(model, which="biases", calibration=calibration()))[-1].model
@@ -266,6 +359,82 @@ class TestHonesty:
 
         stage = next(hp.randomize(Positions().eval(), "full", factory=Positions)).model
         assert torch.equal(stage.table, torch.linspace(0, 1, 4))
+
+    @pytest.mark.parametrize("brings", ["checkpoint", "backbone", "seed", "seed, own layers", "itself"])
+    def test_a_factory_that_brings_its_weights_is_refused(self, brings: str) -> None:
+        model: nn.Module = Drawn() if "own layers" in brings else Net()
+
+        def factory() -> nn.Module:
+            if "seed" in brings:
+                torch.manual_seed(5)
+                return type(model)()
+            if brings == "itself":
+                return model
+            other = Net()
+            other.load_state_dict(Net(seed=3).state_dict())
+            if brings == "backbone":
+                other.fc2.reset_parameters()
+            return other
+
+        for order in ("full", "cascading"):
+            with pytest.raises(hp.InputError, match="leave factory out"):
+                next(hp.randomize(model.eval(), order, factory=factory, batch_norm="keep"))
+
+    def test_what_a_factory_sets_by_rule_is_no_weight_of_its_own(self) -> None:
+        """The forget gate's bias of 1, an identity, a bias of 0.1, a norm, tables with and without gradient."""
+
+        def factory() -> nn.Module:
+            model = Drawn()
+            model.cell, model.mix, model.norm = nn.LSTMCell(4, 4), nn.Linear(4, 4), nn.LayerNorm(4)
+            model.sines = nn.Parameter(torch.arange(4.0).sin())
+            with torch.no_grad():
+                model.cell.bias_ih.zero_()[4:8] = 1
+                nn.init.eye_(model.mix.weight)
+                nn.init.constant_(model.mix.bias, 0.1)
+            return model.eval()
+
+        model = factory()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        stage = next(hp.randomize(model, "full", factory=factory)).model
+        assert changed(model, stage) == set(tensors(model))
+        assert torch.equal(stage.mix.weight, torch.eye(4))
+
+    @pytest.mark.parametrize("make", [AdebayoCNN, vit])
+    def test_architectures_with_constants_take_their_factory(self, make: Callable[[], nn.Module]) -> None:
+        model = make().eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.01 * torch.randn_like(parameter))
+        stage = next(hp.randomize(model, "full", factory=make)).model
+        assert changed(model, stage) == set(tensors(model))
+
+    def test_loose_tensors_are_listed(self) -> None:
+        class Loose(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer = nn.utils.weight_norm(
+                    nn.Linear(4, 3)
+                )  # its weight is a plain attribute, made anew each time
+                self.recurrent = nn.LSTM(3, 3)  # holds a list of its own parameters
+                self.inner = nn.Sequential(nn.Linear(3, 3))
+                self.inner.w, self.inner.count = torch.randn(3), torch.arange(3)
+                self.tables = {"a": [torch.randn(3)]}
+                self.register_buffer("known", torch.randn(3), persistent=False)
+
+        assert loose_tensors(Loose()) == ["tables", "inner.w"]
+        assert loose_tensors(own(Loose().eval())) == ["tables", "inner.w"]
+        assert loose_tensors(Everything()) == []
+
+    def test_loose_tensors_are_a_warning_of_the_audit(self, tmp_path: Path) -> None:
+        model = Net(dtype=torch.float32)
+        model.w = torch.randn(5, 3)
+        options: dict[str, Any] = {"methods": ["gradient"], "seeds": 1, "nulls": 2, "faithfulness": False}
+        audit = hp.audit(model, fresh_input(2).float(), out=tmp_path / "run", **options)
+        assert any(
+            "neither parameters nor buffers" in w and ": w (1 in all)" in w for w in audit.results.config["warnings"]
+        )
 
     def test_bad_order_is_told_at_once(self) -> None:
         with pytest.raises(hp.InputError):
@@ -355,3 +524,20 @@ class TestGraded:
         assert stage.name == "0.5"
         assert changed(model, stage.model) <= {n for n in tensors(model) if n.endswith("bias")}
         assert changed(model, stage.model)
+
+
+def test_a_buffer_alone_is_no_stage() -> None:
+    class Marked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mark", torch.ones(3, 4))
+            self.a, self.b = nn.Linear(4, 5), nn.Linear(5, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.b(self.a(x * self.mark[0]))
+            return out
+
+    model = Marked().eval()
+    blocks = automatic_blocks(model, order_of_use(model, torch.ones(2, 4)))
+    assert [b.name for b in blocks] == ["a", "b"]
+    assert blocks[0].tensors[0] == "mark"

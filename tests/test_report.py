@@ -17,11 +17,12 @@ import pytest
 from PIL import Image
 
 import synthetic_results
+from heatproof.checks.kinds import CHECKS as KINDS
 from heatproof.errors import InputError, RunError
 from heatproof.experiment.results import Results
 from heatproof.plots.classes import class_tiles
 from heatproof.plots.visualise import colour
-from heatproof.report import figures, render
+from heatproof.report import figures, render, sections
 from heatproof.report.words import interval, number, percent
 
 EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)>\"'"
@@ -316,7 +317,7 @@ def part(page: Page, start: str, end: str) -> str:
 SECTIONS = {
     "by-check": "Verdicts by check", "labels": "Label randomisation", "planted": "Planted evidence",
     "efficient": "Rise of entropy", "kept": "What the competition keeps", "calibration": "Calibration of the similarities",
-    "classes": "Maps of every class", "curves-0": "Reverse cascading", "bars-0": "Full randomisation",
+    "classes": "Maps of every class", "check-1": "Reverse cascading", "check-3": "Full randomisation",
 }  # fmt: skip
 
 
@@ -408,15 +409,21 @@ def test_gates_say_what_holds_and_what_was_not_measured(whole: Results, every: P
 
 def test_numbers_of_the_companions_are_in_their_tables(whole: Results, every: Page) -> None:
     planted = part(every, "Planted evidence", "Rise of entropy")
-    assert re.search(r"gradient moved 58 % 9 % 6 % 0\.17 0\.10 to 0\.24", planted)
-    assert re.search(r"edge_map did not move 8 % 7 %", planted)
+    assert re.search(r"gradient yes 58 % 9 % 49\.0 41\.0 to 57\.0 6 % 0\.17 0\.10 to 0\.24", planted)
+    assert re.search(r"edge_map no 8 % 7 % 1\.0 −1\.0 to 1\.5", planted)
+    assert re.search(r"smoothgrad unclear 14 % 9 %", planted)
+    assert "no, where any difference is under 2 % of the map" in planted
     row = whole.efficient[whole.efficient["method"] == "gradient"].iloc[0]
-    entropy = part(every, "Rise of entropy", "What the competition keeps")
-    assert f"gradient {number(row['rise'])} {interval(row['lower'], row['upper'])} 3.11" in entropy
-    kept = part(every, "What the competition keeps", "Calibration of")
+    entropy = part(every, "Rise of entropy", "Calibration of")
+    rises, means = entropy.split("Entropy of the maps")
+    assert f"gradient {number(row['rise'])} {interval(row['lower'], row['upper'])}" in rises
+    assert "mean over photos of each photo's own rise" in rises
+    assert "3.11" not in rises  # a rise beside means that point the other way would contradict itself
+    assert re.search(r"may point apart.*gradient 3\.11", means)
+    kept = part(every, "What the competition keeps", "Maps of every class")
     assert "cgi: original 41 % 39 % to 43 % 83 % 80 % to 86 % 20 % 10" in kept
     assert "clrp: all random 19 %" in kept
-    calibration = part(every, "Calibration of the similarities", "Maps of every class")
+    calibration = part(every, "Calibration of the similarities", "What the competition keeps")
     assert "photo × uniform noise, twice 0.450 0.446 to 0.454" in calibration
     assert re.search(r"Map and the edges of the photo.*gradient 0\.310 0\.306 to 0\.314", calibration)
     assert calibration.index("Map and a uniform") < calibration.index("Map and the edges")
@@ -472,9 +479,113 @@ def test_a_run_of_one_stage_checks_alone_has_a_report(whole: Results, tmp_path: 
                                 by_check=whole.by_check[whole.by_check["check"] == "labels"])  # fmt: skip
     page = Page(render(alone).read_text("utf-8"))
     assert "All methods together" not in page.text
-    assert "excess at end" in page.text
-    assert "excess at half" not in page.text
-    assert "Label randomisation" in page.text
+    for absent in ("excess at half", "excess at end", "half of the network", "half of it", "corner", "still follows", "output down", "halfway"):
+        assert absent not in page.text[: page.text.index("What is missing")], absent
+    assert not [c for c in page.values("class") if c in ("legend", "l-zone")]
+    card = page.text[page.text.index("How to read a card") : page.text.index("Label randomisation")]
+    assert "trained the same way on permuted labels" in card
+    assert "hardly differs from the map of a network trained on permuted labels" in card
+    assert re.search(r"null floor\s*\S+.*?excess\s*\S+", card, re.S)
+    heads = [h.strip() for h in re.findall(r"method\s+similarity\s+null floor(.*?)defined", page.text, re.S)]
+    assert re.sub(r"\s+", " ", heads[0]).startswith("similarity excess prior")
+
+
+def test_the_words_follow_the_first_check(whole: Results, tmp_path: Path) -> None:
+    said = {}
+    for check in ("cascading", "reverse", "full", "smooth", "labels"):
+        one = dataclasses.replace(whole, folder=tmp_path / check, strips=[],
+                                  curves=whole.curves[whole.curves["check"] == check],
+                                  by_check=whole.by_check[whole.by_check["check"] == check])  # fmt: skip
+        text = " ".join(Page(render(one).read_text("utf-8")).text.split())
+        said[check] = text[text.index("How to read a card") : text.index("gradient", text.index("How to read a card"))]
+    assert len(set(said.values())) == 5
+    assert "from the output down" in said["cascading"]
+    for check in ("reverse", "smooth"):
+        assert "from the input up" in said[check]
+        assert "output down" not in said[check]
+    assert "averaged over noisy copies" in said["smooth"]
+    assert "It hardly changes when all of the network is randomised" in said["full"]
+    assert "when half of the network is randomised" in said["reverse"]
+
+
+def unjudged(whole: Results, folder: Path, *checks: str) -> Results:
+    """A run of checks that carry no verdict."""
+    reason = (
+        f"Without a check that judges there is no verdict (asked for: {', '.join(checks)}); add the check cascading."
+    )
+    plain = {"verdict": "undecided", "reason": reason, "metric": "", "faithfulness": np.nan, "undefined": np.nan}
+    return dataclasses.replace(
+        whole, folder=folder, config={**whole.config, "checks": list(checks), "labels": None}, strips=[],
+        curves=whole.curves[whole.curves["check"].isin(checks)], by_check=whole.by_check.iloc[:0], sheets=[],
+        verdicts=whole.verdicts.assign(**plain, floor=np.nan, excess=np.nan, vanished=np.nan),
+        **dict.fromkeys(("kept", "efficient", "calibration"), whole.planted.iloc[:0]),
+    )  # fmt: skip
+
+
+def test_a_planted_run_says_that_no_verdict_was_asked_for(whole: Results, tmp_path: Path) -> None:
+    run = unjudged(whole, tmp_path, "planted")
+    run = dataclasses.replace(run, curves=run.curves.iloc[:0], floors=run.floors.iloc[:0])
+    page = Page(render(run).read_text("utf-8"))
+    assert page.text.count("no verdict asked for") == 1
+    assert page.text.count(str(run.verdicts["reason"].iloc[0])) == 1
+    for absent in ("undecided", "suffice to say.\n", "How to read", "random map passes", "Numbers", "excess"):
+        assert absent not in page.text[: page.text.index("What is missing")], absent
+    assert not {"numbers", "verdicts"} & {*page.values("id"), *(h[1:] for h in page.values("href"))}
+    assert "planted" in page.values("id")
+    assert "#planted" in page.values("href")
+
+
+def test_curves_without_a_verdict_have_no_zone_and_no_verdict(whole: Results, tmp_path: Path) -> None:
+    page = Page(render(unjudged(whole, tmp_path, "graded")).read_text("utf-8"))
+    assert "undecided" not in page.text[: page.text.index("What is missing")]
+    assert "l-zone" not in page.values("class")
+    assert "l-curve" in page.values("class")
+    assert "share of the random one grows" in page.text[page.text.index("How to read a card") :]
+
+
+def test_sections_and_contents_follow_the_order_of_the_checks(every: Page) -> None:
+    found = [a["href"][1:] for t, a in every.elements if t == "a"]
+    order = [i for i in every.values("id") if i in found]
+    checks = [i for i in found if i not in ("verdicts", "by-check", "together", "classes", "strips", "numbers", "missing",
+                                            "settings")]  # fmt: skip
+    assert checks == [i for i in order if i in checks]
+    heads = [
+        t for t in (*SECTIONS.values(), "Graded randomisation", "Smoothed maps", "Random logit") if t != "Verdicts"
+    ]
+    text = every.text[every.text.index("All methods together") :]
+    places = {t: text.index(f"{t}\n") for t in heads if f"{t}\n" in text}
+    wanted = ["Reverse cascading", "Full randomisation", "Graded randomisation", "Smoothed maps", "Label randomisation",
+              "Planted evidence", "Random logit", "Rise of entropy", "Calibration of the similarities",
+              "What the competition keeps", "Maps of every class"]  # fmt: skip
+    assert sorted(places, key=places.__getitem__) == wanted
+
+
+def test_every_check_has_a_section() -> None:
+    assert set(sections.OTHERS) | set(synthetic_results.CHECKS) | {"classes"} == set(KINDS)
+
+
+def test_words_of_closed_form_and_support_only(every: Page) -> None:
+    notes = part(every, "Numbers", "Numbers: reverse cascading")
+    assert "the zeros of the two maps give by themselves" in notes
+    assert "each is zero where the other is not, so that it can be strongly negative" in notes
+
+
+def test_metrics_with_options_look_right_everywhere(whole: Results, tmp_path: Path) -> None:
+    names = {"hog": "hog(correlation='spearman')", "ssim": "ssim(preset='code')"}
+    tables = {n: getattr(whole, n).replace(names) for n in ("curves", "floors", "calibration")}
+    some = tables["curves"]["check"].isin(["cascading", "labels"])
+    run = dataclasses.replace(
+        whole, folder=tmp_path, **{**tables, "curves": tables["curves"][some]}, strips=[], sheets=[]
+    )
+    page = Page(render(run).read_text("utf-8"))
+    shown = page.text[: page.text.index("What is missing")] + " ".join(page.values("aria-label"))
+    for raw, name in (("hog(", "HOG, correlation spearman"), ("ssim(", "SSIM, preset code")):
+        assert raw not in shown
+        assert name in shown
+    calibration = part(page, "Calibration of the similarities", "What the competition keeps")
+    assert calibration.index("where not zero") < calibration.index("SSIM") < calibration.index("HOG")
+    stems = {p.stem for p in figures(run, "svg")}
+    assert {"curves-cascading-hog-correlation-spearman", "curves-cascading-ssim-preset-code"} <= stems
 
 
 def test_every_new_figure_is_written(whole: Results, tmp_path: Path) -> None:

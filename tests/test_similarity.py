@@ -534,3 +534,28 @@ def test_other_mistakes_are_named() -> None:
     for metric in (ssim, hog_similarity):
         with pytest.raises(InputError, match="minmax, percentile, second_moment"):
             metric(a, a, normalise="max")
+
+
+class TestZeroPattern:
+    def test_shared_zeros_are_the_closed_form(self) -> None:
+        from heatproof.similarity.spearman import zero_pattern_null
+        from heatproof.theory.nulls import absolute_spearman_null
+
+        maps = torch.zeros(1, 1, 28, 28, dtype=torch.float64)
+        maps.view(-1)[:150] = 1 + torch.arange(150.0, dtype=torch.float64)
+        assert float(zero_pattern_null(maps, 2 * maps)) == pytest.approx(absolute_spearman_null(784, 150), abs=1e-12)
+
+    @pytest.mark.parametrize(("m_a", "m_b", "both"), [(100, 40, 30), (50, 60, 0), (120, 130, 20)])
+    def test_mean_of_independent_magnitudes(self, m_a: int, m_b: int, both: int) -> None:
+        from heatproof.similarity.spearman import zero_pattern_null
+
+        draw, size = np.random.default_rng(0), 256
+        seen = []
+        for _ in range(2000):
+            a, b = np.zeros(size), np.zeros(size)
+            a[:m_a] = draw.random(m_a) + 0.1
+            b[m_a - both : m_a - both + m_b] = draw.random(m_b) + 0.1
+            seen.append((a, b))
+        first, second = (torch.from_numpy(np.stack(s)).view(-1, 1, 16, 16) for s in zip(*seen, strict=True))
+        mean = float(spearman(first, second, absolute=True).mean())
+        assert float(zero_pattern_null(first[:1], second[:1])) == pytest.approx(mean, abs=4e-3)

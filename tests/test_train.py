@@ -16,6 +16,7 @@ from heatproof.errors import HeatproofError, InputError, RunError, WeightsError
 from heatproof.models import saved
 from heatproof.models.nets import demo_net
 from heatproof.train import accuracy, has_bf16, load_network, read_card, save_network, seeded, train
+from heatproof.training.trial import check_fits
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +138,7 @@ def test_every_image_is_seen_once_an_epoch_in_a_new_order():
         return batch
 
     train(nn.Linear(1, 2), x, y, epochs=2, batch=4, augment=note)
+    assert seen.pop(0) == [0.0, 1.0], "two images are tried before the training"
     assert [len(s) for s in seen] == [4, 3, 3, 4, 3, 3]
     first, second = ([i for part in parts for i in part] for parts in (seen[:3], seen[3:]))
     assert sorted(first) == sorted(second) == list(range(10))
@@ -188,16 +190,40 @@ def test_a_loss_that_is_not_finite_is_an_error():
         ({"targets": torch.full((130,), -100)}, "targets from -100"),
         ({"targets": torch.zeros(130)}, "torch.float32"),
         ({"targets": torch.zeros(129, dtype=torch.int64)}, r"\(129,\)"),
+        ({"targets": torch.full((130,), 2)}, "Net has 2 outputs, and classes go from 0 to 2"),
+        ({"pixels": torch.zeros(130, 3, 8, 8)}, r"\(2, 3, 8, 8\).*channel"),
+        ({"pixels": torch.zeros(130, 1, 9, 9)}, r"\(2, 1, 9, 9\).*size"),
+        ({"device": "toaster"}, "device='toaster'.*expected 'cpu'"),
+        ({"device": "meta"}, "device='meta'"),
     ],
 )
 def test_bad_options_are_named_and_change_nothing(change, named):
     x, y = bars()
     model = Net()
     before = weights(model)
+    change = dict(change)
     with pytest.raises(InputError, match=named):
-        train(model, x, change.pop("targets", y), **{"epochs": 1, **change})
+        train(model, change.pop("pixels", x), change.pop("targets", y), **{"epochs": 1, **change})
     assert torch.equal(before, weights(model))
     assert model.training
+
+
+def test_trying_two_images_leaves_modes_and_buffers_as_they_were():
+    class Counting(Net):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x)
+
+    model, (x, y) = Counting(), bars()
+    model.drop.eval()
+    check_fits(model, x, y, "here")
+    assert (model.training, model.norm.training, model.drop.training) == (True, True, False)
+    assert float(model.calls) == 0
+    assert torch.equal(model.norm.running_mean, torch.zeros(4))
 
 
 class Dropping(Net):
@@ -271,6 +297,31 @@ def test_a_finished_training_is_read_and_not_repeated(tmp_path):
     assert not second.training
 
 
+def test_at_a_constant_rate_more_epochs_go_on_to_the_same_last_bit(tmp_path):
+    plain, constant = resumable(None, schedule=None, epochs=3)[0], {"schedule": None}
+    resumable(tmp_path / "state", epochs=1, **constant)
+    more, done, steps = resumable(tmp_path / "state", epochs=3, **constant)
+    assert (steps, len(done.history)) == (list(range(6, 16)), 3)
+    assert torch.equal(weights(plain), weights(more))
+    with pytest.raises(RunError, match=r"epochs \(3 there, 2 here\)"):
+        resumable(tmp_path / "state", epochs=2, **constant)
+
+
+def test_progress_of_a_training_until_an_accuracy_says_what_it_wants():
+    said: list[str] = []
+    options = {"epochs": 3, "batch": 26, "schedule": None, "until": 0.98}
+    train(Net(), *bars(), **options, progress=lambda *call: said.append(call[2]))
+    assert said[0].startswith("epoch 1 of at most 3, accuracy 0.")
+    assert said[0].endswith(", wants 0.98")
+
+
+def test_a_card_that_json_cannot_hold_is_named_and_nothing_is_written(tmp_path):
+    for card in ({"path": tmp_path}, {"loop": (loop := {}) or loop.update(x=loop) or loop}):
+        with pytest.raises(InputError, match=r"JSON cannot hold this card.*numbers"):
+            save_network(tmp_path / "net.safetensors", Net(), card)
+    assert not list(tmp_path.iterdir())
+
+
 def dropping_less() -> Dropping:
     """The same class and parameters, and another forward pass."""
     model = Dropping()
@@ -323,8 +374,9 @@ def test_a_damaged_or_foreign_checkpoint_is_an_error_and_stays(tmp_path):
         resumable(path, 8)
     for damage in (path.read_bytes()[:1000], b"", b"no pickle"):
         path.write_bytes(damage)
-        with pytest.raises(RunError, match=r"cannot be read.*delete .*state"):
+        with pytest.raises(RunError, match=r"cannot be read.*delete .*state") as raised:
             resumable(path)
+        assert "weights_only" not in str(raised.value)
         assert path.read_bytes() == damage
     torch.save(Net().state_dict(), path)
     with pytest.raises(RunError, match="no state of a training; name another file"):

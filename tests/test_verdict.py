@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import t as student
 
 from heatproof.checks.interval import Estimate, enough, estimate, excess, t_quantile
-from heatproof.checks.reasons import THRESHOLDS, Case, why_undecided
+from heatproof.checks.reasons import THRESHOLDS, Case, why_insensitive, why_sensitive, why_undecided
 from heatproof.checks.verdict import WORST_FIRST, Verdict, judge
 from heatproof.errors import InputError
 
@@ -464,3 +464,20 @@ def test_reasons_are_one_sentence_with_numbers() -> None:
         assert verdict.reason.endswith(".")
         assert "nan" not in verdict.reason
         assert f"{THRESHOLDS['excess']:.2f}" in verdict.reason
+
+
+CHAIN = [f"{k} of 8 blocks randomised" for k in (4, 6, 8)]
+
+
+@pytest.mark.parametrize("at", [["a network trained on permuted labels"], ["everything randomised"], CHAIN])
+def test_reasons_read_well_whatever_the_check(at: list[str]) -> None:
+    low = [replace(TestEnough.KNOWN, mean=0.1, lower=0.0, upper=0.2)] * len(at)
+    case = Case("spearman", low[0], low, 0.0, at, True)
+    start = f"From {at[0]} on, the map keeps at most 0.10" if len(at) > 1 else f"With {at[0]} the map keeps 0.10"
+    assert why_sensitive(case).startswith(start)
+    high = [replace(TestEnough.KNOWN, mean=0.9, lower=0.8, upper=1.0)] * len(at)
+    reason = why_insensitive(replace(case, excesses=high))
+    assert reason.startswith(f"With {at[0]} the map keeps 0.90")
+    assert reason.endswith("it hardly depends on what was learned")
+    crossing = why_undecided(replace(case, excesses=[TestEnough.KNOWN] * len(at)))[0]
+    assert crossing.startswith(f"The excess with {at[0]} is 0.40")

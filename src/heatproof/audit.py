@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from .checks.chain import Subject
-from .checks.kinds import checks_from, stages_of
+from .checks.kinds import applicable, checks_from, stages_of
+from .checks.pair import Pair
+from .checks.planted_pair import planted_pair
 from .checks.randomize import blocks_of
 from .engine.chunks import chunk_slices, padded
 from .engine.guard import fixed_batch
@@ -21,7 +23,7 @@ from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.files import write_text
 from .experiment.folder import claim, save_photos, to_picture
-from .experiment.identity import weights_hash
+from .experiment.identity import model_fingerprint, weights_hash
 from .experiment.jobs import Job
 from .experiment.planning import Work, depends, megabytes, planned_jobs
 from .experiment.record import record
@@ -35,6 +37,7 @@ from .named import named_methods
 from .report.render import render
 from .score import check_target, predicted
 from .score import classes as count_classes
+from .train import Progress as TrainingProgress
 from .types import Score
 
 DEFAULT_METHODS = (
@@ -50,6 +53,8 @@ DEFAULT_METHODS = (
     "random_map",
 )
 CALIBRATION = 32
+PLANTED_SECONDS = 40
+"""What training the two networks of the check planted takes on one core, for the minutes that the plan prints."""
 STRIPS = 3
 TABLES = ("by_check", "calibration", "kept", "efficient", "planted")
 """Tables of `Results` that are written where their check was asked for."""
@@ -159,10 +164,25 @@ def plan_audit(
         )
     private, images = placed(model, images, chosen_settings.device)
     check_inputs(private, images)
+    if chosen_settings.labels is not None:
+        _check_pair(private, chosen_settings.labels)
     threads = chosen_settings.threads or torch.get_num_threads()
     with thread_count(threads):
         subject, original = _subject(private, images, targets, named, chosen_settings)
-        return _planned(subject, chosen_settings, wanted, threads, original)
+        wanted, left_out = applicable(wanted, checks, subject.blocks, count_classes(original, subject.score))
+        plan = _planned(subject, chosen_settings, wanted, threads, original)
+    told = [f"check {check} left out: {reason}" for check, reason in left_out.items()]
+    return replace(plan, config={**plan.config, "warnings": [*plan.config["warnings"], *told]})
+
+
+def _check_pair(private: nn.Module, pair: Pair) -> None:
+    """The gates are of the pair's own networks, so the audit must be of them too."""
+    if weights_hash(private) != weights_hash(pair.true):
+        raise InputError("labels= holds a pair whose network on true labels is not the model; audit(pair.true, ...)")
+    if {model_fingerprint(own(n)) for n in pair.permuted} != {model_fingerprint(own(pair.true))}:
+        raise InputError(
+            "labels= holds networks of another architecture than the model; they must differ in labels only"
+        )
 
 
 def _subject(
@@ -184,7 +204,8 @@ def _subject(
 def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int, original: Tensor) -> AuditPlan:
     tried = try_methods(subject)
     subject = replace(subject, methods=tried.usable)
-    most = Choice(None, min(s.stages or len(subject.blocks), len(subject.blocks)), s.seeds, len(subject.images))
+    seeds = s.seeds if isinstance(s.init, str) else 1  # another checkpoint is one network, whatever the seed
+    most = Choice(None, min(s.stages or len(subject.blocks), len(subject.blocks)), seeds, len(subject.images))
     costs = counted_costs(subject, tried, checks, s.nulls, s.faithfulness)
     chosen = choose(costs, most, seconds_of(s.budget))
     seconds = measured_costs(subject, costs).seconds(chosen)
@@ -200,6 +221,7 @@ def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int,
              len(s.labels.permuted) if s.labels else 0, subject.chunk)
     )  # fmt: skip
     keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
+    seconds += PLANTED_SECONDS if "planted" in checks and not planted_folder(s).exists() else 0
     return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned))
 
 
@@ -213,9 +235,26 @@ def _networks(s: Settings, checks: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def planted_folder(s: Settings) -> Path:
+    """Where the networks of the check planted are kept."""
+    return Path(s.out) / "planted"
+
+
+def prepare(plan: AuditPlan, progress: TrainingProgress | None = None) -> None:
+    """Train the networks of the check planted, where it was asked for and they are not there yet.
+
+    Args:
+        progress: called with (steps done, steps in all, a word on it).
+    """
+    claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
+    if "planted" in plan.config["checks"] and plan.left:
+        with thread_count(plan.config["threads"]):
+            planted_pair(planted_folder(plan.settings), plan.subject.seed, progress=progress)
+
+
 def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
-    claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
+    prepare(plan)
     save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
     run_jobs(
         plan.jobs,

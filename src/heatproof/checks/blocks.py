@@ -145,15 +145,18 @@ def _parent(name: str) -> str:
 
 
 def _grouped(names: list[str], held: dict[str, Tensor], depth: int) -> list[tuple[str, list[str]]]:
-    """Tensors by the first `depth` parts of their module path; groups of only norms and scales join the one before."""
+    """Tensors by the first `depth` parts of their module path; groups of only norms, scales and buffers, which would be no
+    stage of their own, join the one before, at the beginning the one after."""
     groups: dict[str, list[str]] = {}
     for name in names:
         owner = _owner(name) or name  # a bare parameter at the root is a group of its own
         groups.setdefault(".".join(owner.split(".")[:depth]), []).append(name)
     merged: list[tuple[str, list[str]]] = []
     for key, members in groups.items():
-        if merged and all(held[m].dim() <= 1 for m in members):
+        if merged and all(held[m].dim() <= 1 or not isinstance(held[m], nn.Parameter) for m in members):
             merged[-1][1].extend(members)
+        elif len(merged) == 1 and not any(isinstance(held[m], nn.Parameter) for m in merged[0][1]):
+            merged = [(key, merged[0][1] + members)]
         else:
             merged.append((key, members))
     return merged

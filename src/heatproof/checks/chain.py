@@ -7,7 +7,7 @@ methods share the passes of a variant. Nothing here touches a file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
@@ -17,10 +17,10 @@ from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.model import output, own
 from ..engine.sharing import shared_passes
-from ..errors import HeatproofError, ModelError
+from ..errors import HeatproofError, InputError, ModelError
 from ..score import predicted
 from ..similarity.metrics import Metric, metric_from_text
-from ..similarity.spearman import support_spearman, zero_share
+from ..similarity.spearman import support_spearman, zero_pattern_null, zero_share
 from ..types import Explain, Score, spec_of
 from .blocks import Block
 from .kinds import CHECKS
@@ -28,7 +28,7 @@ from .randomize import Stage, randomize
 
 DECIDING = ("spearman", "spearman_abs")
 MANY_ZEROS = 0.2
-"""Share of pixels that are zero in both maps above which absolute Spearman is joined by its support-only form."""
+"""Share of pixels that are zero in both maps of an image above which support-only Spearman joins the absolute one."""
 NULL_SEEDS = 1_000_000
 """Null networks take their seeds from here on, the cascade from 0: the two never meet."""
 
@@ -127,8 +127,12 @@ def null_chain(
 
 
 def null_network(subject: Subject, number: int) -> nn.Module:
-    """A fully randomised network; number 1 and on, the same in every shard, never one of a check's stages."""
-    return next(randomised(subject, "full", NULL_SEEDS + subject.seed * 1000 + number)).model
+    """A fully randomised network; number 1 and on, the same in every shard, never one of a check's stages.
+
+    Where the check goes towards another checkpoint, which is one network and no sample, nulls are drawn as by "original".
+    """
+    drawn = subject if isinstance(subject.init, str) else replace(subject, init="original")
+    return next(randomised(drawn, "full", NULL_SEEDS + subject.seed * 1000 + number)).model
 
 
 def randomised(
@@ -162,28 +166,29 @@ def explain_all(
 ) -> Maps:
     """The maps of all methods under one variant of the model, from shared passes, in one chunk of fixed size.
 
-    A method that raises is a row with its error, never a silent gap. With `record`, whether each image's predicted class
-    changed is noted as the metric "class_changed".
+    A method that raises is a row with its error, never a silent gap; under a network that is dead (`why_dead`) only those
+    run that have no model in them. With `record`, whether each image's predicted class changed is noted as the metric
+    "class_changed", where the score picks a class.
     """
     private = own(model)
     index = padded(torch.tensor(shard), subject.chunk)
     x = subject.images[index.to(subject.images.device)]
     target = subject.targets[index.to(subject.targets.device)].to(x.device)
-    maps: dict[str, Tensor] = {}
-    errors: dict[str, str] = {}
-    try:
-        now = _classes_now(private, x, subject.score, variant)
-    except ModelError as error:
-        return Maps({}, dict.fromkeys(subject.methods, str(error)))
-    if record is not None:
+    now, dead = _classes_now(subject, private, x, variant)
+    if record is not None and now is not None:
         changed = (now != target)[: len(shard)].tolist()
         record.rows += [
             ("(model)", check, stage, "class_changed", i, seed, float(c), "ok", "")
             for i, c in zip(shard, changed, strict=True)
         ]
-    target = now if subject.classes == "predicted" and variant != "original" else target
+    target = now if subject.classes == "predicted" and now is not None else target
+    maps: dict[str, Tensor] = {}
+    errors: dict[str, str] = {}
     with shared_passes(_needs(subject.methods), x):
         for name, explain in subject.methods.items():
+            if dead and needs_model(explain):
+                errors[name] = dead
+                continue
             try:
                 found = _one(explain, private, x, target, index, subject, variant)
                 maps[name] = found[: len(shard)].detach()
@@ -207,6 +212,8 @@ def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, st
         gone = (constant_maps(right) & ~constant_maps(left)).tolist()
         for metric, values in _values(subject.metrics, left, right):
             for i, value, vanished in zip(shard, values.tolist(), gone, strict=True):
+                if value != value and metric not in subject.metrics:
+                    continue
                 status = "ok" if value == value else ("vanished" if vanished else "undefined")
                 yield (name, check, stage, metric, i, seed, value, status, "")
 
@@ -224,8 +231,10 @@ def _values(metrics: tuple[str, ...], a: Tensor, b: Tensor) -> Iterator[tuple[st
     if "spearman_abs" in metrics:
         zeros = zero_share(a, b)
         yield "zeros", zeros
-        if float(zeros.nan_to_num().mean()) > MANY_ZEROS and "spearman_support" not in metrics:
-            yield "spearman_support", support_spearman(a, b)
+        yield "zeros_null", zero_pattern_null(a, b)
+        many = zeros.nan_to_num() > MANY_ZEROS
+        if many.any() and "spearman_support" not in metrics:
+            yield "spearman_support", support_spearman(a, b).masked_fill(~many, torch.nan)
 
 
 @lru_cache(maxsize=64)
@@ -249,32 +258,50 @@ def _needs(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
     return {need for spec in specs if spec for need in spec.needs}
 
 
-def _classes_now(private: nn.Module, x: Tensor, score: Score, variant: str) -> Tensor:
-    out = output(private, x, score)
-    if not isinstance(out, Tensor):
-        return torch.zeros(len(x), dtype=torch.int64, device=x.device)
-    if variant != "original":
-        _check_alive(out, x, variant)
-    return predicted(out, score)
+def needs_model(explain: Explain) -> bool:
+    """Whether a method runs the model; one that nobody marked may."""
+    spec = spec_of(explain)
+    return spec is None or spec.uses_model
 
 
-def _check_alive(out: Tensor, x: Tensor, variant: str) -> None:
-    """A random network that says nothing, or the same of every image, leaves nothing to explain (`output` has looked for
-    numbers that are not finite).
+def _classes_now(subject: Subject, private: nn.Module, x: Tensor, variant: str) -> tuple[Tensor | None, str]:
+    """The class that each image is given, None where the score picks none; and why nothing can be explained, or ""."""
+    try:
+        out = output(private, x, subject.score)
+        dead = why_dead(private, subject, variant) if variant != "original" else ""
+    except ModelError as error:
+        return None, str(error)
+    return guess(out, subject.score), dead
 
-    Raises:
-        ModelError: logits that are all equal, or the same for images that differ.
+
+def guess(out: Tensor, score: Score) -> Tensor | None:
+    """The predicted class, ``(B,)``; None where the score picks none from such an output."""
+    try:
+        return predicted(out, score)
+    except InputError:
+        return None
+
+
+def why_dead(private: nn.Module, subject: Subject, variant: str) -> str:
+    """Why a random network leaves nothing to explain: it says the same of every class, or of every image.
+
+    Asked on the calibration batch, so that the answer is the same for every shard.
     """
+    x = padded(subject.calibration[: subject.chunk], subject.chunk)
+    out = output(private, x, subject.score)
+    if not isinstance(out, Tensor):
+        return ""
     said = None
-    if out.dim() == 2 and out.shape[1] > 1 and not (out - out.mean(1, keepdim=True)).any():
+    if out.dim() == 2 and out.shape[1] > 1 and (out == out[:, :1]).all():
         said = "are all equal"
     elif (out == out[:1]).all() and not (x == x[:1]).all():
         said = "are the same for every image"
-    if said:
-        raise ModelError(
-            f"the logits of variant {variant} {said}: nothing is left to explain; another init or batch-norm policy may "
-            "keep the activations in range"
-        )
+    if said is None:
+        return ""
+    return (
+        f"the logits of variant {variant} {said}: nothing is left to explain; another init or batch-norm policy may keep "
+        "the activations in range"
+    )
 
 
 def keep_maps(record: Record, maps: Maps, shard: list[int], keep: frozenset[int], check: str, stage: int) -> None:

@@ -41,7 +41,9 @@ class Gate:
 def trained(whose: str, labels: str, accuracy: float | None) -> Gate:
     """Over 95 % accuracy on the training images and the labels that it was trained on, in evaluation mode."""
     shown = "" if accuracy is None else f"{accuracy:.1%}"
-    fails = f"{whose} has learned only {shown} of its training labels (over {TRAINED:.0%} needed: train it longer)"
+    fails = (
+        f"{whose} has learned only {shown} of its training labels (over {TRAINED:.0%} needed: train it for more epochs)"
+    )
     return Gate(f"{whose}: training accuracy on {labels}", accuracy, "over", TRAINED, fails)
 
 

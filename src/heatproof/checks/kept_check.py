@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ..combine import Composed, Kept, configure, kept
+from ..combine.rivals import rivals_of
 from ..errors import InputError
+from ..score import single_logit
 from ..types import Explain, spec_of
 from .chain import Maps, Record, Row, Subject, explain_all, randomised
+from .class_count import outputs_by_class
 
 CHECK = "kept"
 METRICS = ("kept_share", "kept_mass")
@@ -55,7 +58,20 @@ def kept_job(subject: Subject, shard: list[int], seed: int) -> Record:
             maps = explain_all(both, model, shard, f"{CHECK}/{seed}/{stage}", record, CHECK, stage, seed)
         for name in pairs:
             record.rows += _rows(name, original, maps, shard, stage, seed)
+    if seed == 0:
+        for name in pairs:
+            record.rows += _rivals(name, subject, shard)
     return record
+
+
+def _rivals(name: str, subject: Subject, shard: list[int]) -> Iterator[Row]:
+    """How many classes compete for each image, its own among them; none for a score that has no logit for each class."""
+    if subject.score is single_logit:
+        return
+    _, count = outputs_by_class(subject, shard, CHECK)
+    among = set(rivals_of(dict(getattr(subject.methods[name], "options", ())).get("classes"), count).tolist())
+    for i in shard:
+        yield (name, CHECK, 0, "rivals", i, 0, float(len(among | {int(subject.targets[i])})), "ok", "")
 
 
 def competitions(methods: Mapping[str, Explain]) -> dict[str, Explain]:

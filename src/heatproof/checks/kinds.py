@@ -57,7 +57,7 @@ TRAINED = ("labels", "planted")
 """Checks that train networks; "all" leaves them out."""
 
 
-def checks_from(given: Sequence[str], competing: bool) -> tuple[str, ...]:
+def checks_from(given: str | Sequence[str], competing: bool) -> tuple[str, ...]:
     """The checks that were asked for, each once; "all" stands for all that train nothing and apply.
 
     Args:
@@ -66,6 +66,7 @@ def checks_from(given: Sequence[str], competing: bool) -> tuple[str, ...]:
     Raises:
         InputError: an unknown check, none at all, or "kept" without such a method.
     """
+    given = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
     every = [c for c in CHECKS if c not in TRAINED and (competing or c != "kept")]
     names = [n for name in given for n in (every if name == "all" else [name])]
     unknown = [n for n in names if n not in CHECKS]
@@ -74,6 +75,38 @@ def checks_from(given: Sequence[str], competing: bool) -> tuple[str, ...]:
     if "kept" in names and not competing:
         raise InputError("the check kept is about cgi, clrp and compete(...); add one of them to the methods")
     return tuple(dict.fromkeys(names))
+
+
+def applicable(
+    checks: Sequence[str], given: str | Sequence[str], blocks: Sequence[Block], classes: int | None
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The checks that the model allows, and why the others of "all" were left out.
+
+    Args:
+        given: what was asked for; a check that was asked for by its own name is not left out.
+        classes: number that the score can explain; None where nobody can count them.
+
+    Raises:
+        InputError: a check that was asked for by name does not apply.
+    """
+    refused: dict[str, str] = {}
+    for check in checks:
+        reason = _why_not(check, blocks, classes)
+        if reason and check in given:
+            raise InputError(f"the check {check} does not apply: {reason}; leave it out")
+        if reason:
+            refused[check] = reason
+    return tuple(c for c in checks if c not in refused), refused
+
+
+def _why_not(check: str, blocks: Sequence[Block], classes: int | None) -> str:
+    if check in ("random_logit", "classes", "kept") and (classes is None or classes < 2):
+        return "it compares maps of several classes, and under this score the model has none to choose from"
+    try:
+        stages_of(check, blocks, range(1, len(blocks) + 1))
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 from ..engine.chunks import generator, whole_seed
 from ..errors import InputError
+from ..training.trial import check_fits
 from .gates import Gate, above_chance, at_chance, check_data, judged, predictions, trained
+from .pair_cards import Card, said_accuracy, unknown_start
+from .unseen import check_unseen
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def user_pair(
     test_targets: Tensor,
     train: tuple[Tensor, Tensor] | None = None,
     permuted_targets: Sequence[Tensor] | None = None,
+    cards: Sequence[Card] = (),
 ) -> Pair:
     """A pair from checkpoints of the user; what can be measured is, what cannot is listed in its gates.
 
@@ -63,18 +67,28 @@ def user_pair(
         test_pixels, test_targets: images that none of them was trained on, ``(N, ...)`` and int64 ``(N,)``.
         train: images and true labels of the training, where they are at hand.
         permuted_targets: the labels that each permuted network was trained on, in the order of these images.
+        cards: of the true and each permuted network (`heatproof.train.read_card`; {} where there is none): what those of
+            `train_pair` say of the training need not be measured.
 
     Raises:
-        InputError: no permuted network, two with identical weights or of unlike architecture, targets that do not fit.
+        InputError: no permuted network, two with identical weights or of unlike architecture, images or targets that do
+            not fit, or test images that were trained on.
     """
     check_data(test_pixels, test_targets, "user_pair(test)")
+    pair = Pair(true, tuple(permuted_networks), {})
+    check_pair(pair)
     networks = (true, *permuted_networks)
-    _check_distinct(networks)
+    if cards and len(cards) != len(networks):
+        raise InputError(
+            f"user_pair: {len(cards)} cards for {len(networks)} networks; give one each, the true one first"
+        )
+    check_fits(true, test_pixels, test_targets, "user_pair(test)")
     labels = _training_labels(len(networks), train, permuted_targets)
     pixels = None if train is None else train[0]
-    found = measured(networks, pixels, labels, test_pixels, test_targets)
-    unknown = ("that all networks started from the same weights and saw the images in the same order",)
-    return Pair(true, tuple(permuted_networks), judged(found, unknown))
+    if pixels is not None:
+        check_unseen(pixels, test_pixels, "user_pair")
+    found = measured(networks, pixels, labels, test_pixels, test_targets, [said_accuracy(card) for card in cards])
+    return replace(pair, gates=judged(found, unknown_start(cards)))
 
 
 def measured(
@@ -83,13 +97,19 @@ def measured(
     labels: Sequence[Tensor | None],
     test_pixels: Tensor,
     test_targets: Tensor,
+    said: Sequence[float | None] = (),
 ) -> list[Gate]:
-    """The gates of a true network and its permuted twins; training gates without a value where labels are None."""
+    """The gates of a true network and its permuted twins; where labels are None, training accuracies are what is `said`."""
     gates: list[Gate] = []
     for place, (network, own) in enumerate(zip(networks, labels, strict=True)):
         whose = f"permuted network {place}" if place else "true network"
-        fitted = None if pixels is None or own is None else accuracy(predictions(network, pixels), own)
-        gates.append(trained(whose, "its permuted labels" if place else "the true labels", fitted))
+        which = "its permuted labels" if place else "the true labels"
+        if pixels is None or own is None:
+            fitted = said[place] if said else None
+            which += "" if fitted is None else " (by its card)"
+        else:
+            fitted = accuracy(predictions(network, pixels), own)
+        gates.append(trained(whose, which, fitted))
         on_test = predictions(network, test_pixels)
         gates.append((at_chance if place else above_chance)(whose, on_test, test_targets))
     return gates
@@ -117,10 +137,11 @@ def _training_labels(
     return [train[1], *(unknown if permuted_targets is None else permuted_targets)]
 
 
-def _check_distinct(networks: Sequence[nn.Module]) -> None:
-    if len(networks) < 2:
-        raise InputError("user_pair got no permuted network; give at least one, trained on permuted labels")
-    states = [{k: v for k, v in n.state_dict().items() if v.is_floating_point()} for n in networks]
+def check_pair(pair: Pair) -> None:
+    """Raise `InputError` unless all networks of a pair, whoever made it, are of one architecture and differ in weights."""
+    if not pair.permuted:
+        raise InputError("a pair holds no permuted network; give at least one, trained on permuted labels")
+    states = [{k: v for k, v in n.state_dict().items() if v.is_floating_point()} for n in (pair.true, *pair.permuted)]
     for place, state in enumerate(states):
         if [(k, v.shape) for k, v in state.items()] != [(k, v.shape) for k, v in states[0].items()]:
             raise InputError(

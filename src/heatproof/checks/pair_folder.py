@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,27 +34,36 @@ class Recipe:
     decayed: list[str] | None
     seed: int
     device: str
-    bf16: bool | Literal["auto"]
+    bf16: bool
+
+    def differs(self, held: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
+        """What a stored recipe says otherwise, as texts; `free` may differ."""
+        wanted = asdict(self)
+        other = sorted(k for k in wanted.keys() | held.keys() if held.get(k) != wanted.get(k) and k not in free)
+        return [f"{key} {held.get(key)!r} there, {wanted.get(key)!r} asked" for key in other]
 
 
-def claim(folder: Path, recipe: Recipe) -> None:
-    """Write what the folder is for, or make sure that it is for the same. Without a network in it, it is for nothing yet.
+def claim(folder: Path, recipe: Recipe, free: Collection[str] = ()) -> None:
+    """Write what the folder is for, where it is for the same already or without networks. `free` may differ.
 
     Raises:
         RunError: it holds networks of other arguments (named), or cannot be read.
     """
-    path, wanted = folder / RECIPE, asdict(recipe)
-    if not any(file.suffix in (NETWORK, UNFINISHED) for file in folder.glob("*")):
-        text = json.dumps(wanted, indent=1) + "\n"
-        write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-        return
+    path, text = folder / RECIPE, json.dumps(asdict(recipe), indent=1) + "\n"
+    if any(file.suffix in (NETWORK, UNFINISHED) for file in folder.glob("*")):
+        _check_same(path, recipe, free)
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _check_same(path: Path, recipe: Recipe, free: Collection[str]) -> None:
     try:
         held = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path} cannot be read ({error}); delete {folder} or name another folder") from error
-    if other := sorted(key for key in wanted.keys() | held.keys() if held.get(key) != wanted.get(key)):
-        differs = ", ".join(f"{key} {held.get(key)!r} there, {wanted.get(key)!r} asked" for key in other)
-        raise RunError(f"{folder} holds networks of other arguments ({differs}); use those, or name another folder")
+        raise RunError(f"{path} cannot be read ({error}); delete {path.parent} or name another folder") from error
+    if other := recipe.differs(held, free):
+        raise RunError(
+            f"{path.parent} holds networks of other arguments ({', '.join(other)}); use those, or name another folder"
+        )
 
 
 def digest(*tensors: Tensor) -> str:

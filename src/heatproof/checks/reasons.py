@@ -60,15 +60,16 @@ def why_insensitive(case: Case) -> str:
     """Rule 3."""
     return (
         f"With {case.at[0]} the map keeps {said(case.excesses[0])} of what {case.metric} can have above its floor of "
-        f"{case.floor.mean:z.2f} (limit {THRESHOLDS['excess']:z.2f}): it hardly depends on what was learned there"
+        f"{case.floor.mean:z.2f} (limit {THRESHOLDS['excess']:z.2f}): it hardly depends on what was learned"
     )
 
 
 def why_sensitive(case: Case) -> str:
     """Rule 4."""
     most = max(case.excesses, key=lambda e: e.upper)
+    start = f"From {case.at[0]} on, the map keeps at most" if len(case.at) > 1 else f"With {case.at[0]} the map keeps"
     return (
-        f"From {case.at[0]} on the map keeps at most {said(most)} of what {case.metric} can have above its floor of "
+        f"{start} {said(most)} of what {case.metric} can have above its floor of "
         f"{said(case.floor)} (limits {THRESHOLDS['excess']:z.2f} and {THRESHOLDS['floor']:z.2f})"
     )
 

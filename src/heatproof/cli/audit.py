@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..audit import DEFAULT_METHODS, plan_audit
-from ..checks.kinds import CHECKS
+from ..audit import DEFAULT_METHODS, Audit, AuditPlan, plan_audit
+from ..checks.kinds import CHECKS, checks_from
+from ..checks.labels import Pair
 from ..experiment.settings import METRICS, PRESETS
+from ..experiment.work import competing
+from ..named import named_methods
 from .console import console
 from .inputs import (
     Inputs,
@@ -46,7 +51,9 @@ from .options import (
     Threads,
     Weights,
 )
-from .pair import Relabelled, pair_from
+from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
+from .pair_data import TrainingData, training_data
+from .rehearsal import check_free
 from .shown import finish, print_plan, run_with_bar
 
 EXAMPLE = "heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32"
@@ -137,62 +144,79 @@ def audit(
     """
     set_threads(threads)
     wanted = verdict_names(fail_on)
+    named = named_methods(split_methods(methods) or DEFAULT_METHODS)
+    relabelled = Relabelled(train, train_limit, epochs, lr, tuple(permuted_weights or ()), seed)
+    check_asked(relabelled, checks_from(words(check), bool(competing(named))))
     given = load_inputs(
         model, weights, images, limit, first, split, size, resize, mean, std, preprocess, class_names, device
     )
-    folder = out or Path("runs") / given.loaded.name
-    relabelled = Relabelled(train, train_limit, epochs, lr, tuple(permuted_weights or ()), seed)
-    checks = words(check)
-    if dry_run and train and "labels" in checks:
-        console.print("the check labels would first train two networks; what follows is the plan of the other checks")
-        checks.remove("labels")
-        if not checks:
-            return
-    pair = None if dry_run and train else pair_from(relabelled, given, model, images, checks, folder, device_from(device))
+    folder, where = out or Path("runs") / given.loaded.name, device_from(device)
+    data = training_data(train, train_limit, given, images) if train else None
+    if data:
+        given = replace(given, names=data.classes)
     chosen: dict[str, Any] = {
         "classes": classes, "init": init_from(init, model), "std": std_init, "draws": draws, "batch_norm": batch_norm,
-        "blocks": words(blocks) if blocks else None, "labels": pair, "black": black_of(given.images),
-        "preset": preset,
+        "blocks": words(blocks) if blocks else None, "black": black_of(given.images), "preset": preset,
     }  # fmt: skip
-    with console.status("trying every method on one image"):
-        plan = plan_audit(
-            given.loaded.model if pair is None else pair.true,
-            given.images.pixels,
-            target_from(target, given),
-            split_methods(methods) or DEFAULT_METHODS,
-            checks,
-            split_methods(metrics),
-            **{name: value for name, value in chosen.items() if value is not None},
-            stages=stages,
-            seeds=seeds,
-            nulls=nulls,
-            budget=budget,
-            out=folder,
-            seed=seed,
-            device=device_from(device),
-            threads=threads,
-            chunk=chunk,
-            score=score_from(score),
-            factory=given.loaded.factory,
-            faithfulness=faithfulness,
-            keep_maps=keep_maps,
-            about=_about(given, pair is not None and train is not None),
-            photos=given.images.picture,
-        )
+
+    def planned(pair: Pair | None) -> AuditPlan:
+        with console.status("trying every method on one image"):
+            return plan_audit(
+                given.loaded.model if pair is None else pair.true,
+                given.images.pixels,
+                target_from(target, given),
+                named,
+                words(check),
+                split_methods(metrics),
+                **{name: value for name, value in chosen.items() if value is not None},
+                labels=pair,
+                stages=stages,
+                seeds=seeds,
+                nulls=nulls,
+                budget=budget,
+                out=folder,
+                seed=seed,
+                device=where,
+                threads=threads,
+                chunk=chunk,
+                score=score_from(score),
+                factory=given.loaded.factory,
+                faithfulness=faithfulness,
+                keep_maps=keep_maps,
+                about=_about(given, data),
+                photos=given.images.picture,
+            )
+
+    if data:
+        plan = planned(untrained_pair(data, given, seed, where))
+        if dry_run:
+            console.print("two networks would first be trained, for the check labels; then:")
+        else:
+            check_free(plan)
+            plan = planned(trained_pair(relabelled, data, given, folder, where))
+    else:
+        plan = planned(own_pair(relabelled, given, model, images, where) if relabelled.weights else None)
     print_plan(plan)
     if dry_run:
         return
     result = run_with_bar(plan)
     finish(result, figures)
-    failed = list(result.verdicts[result.verdicts["verdict"].isin(wanted)]["method"])
-    failed += list(plan.refused) if "refused" in wanted else []
-    if failed:
+    if failed := failures(result, plan.refused, wanted):
         console.print(f"--fail-on: {', '.join(failed)}", style="red", markup=False)
         raise typer.Exit(3)
 
 
-def _about(given: Inputs, trained_here: bool) -> dict[str, Any]:
+def failures(result: Audit, refused: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    """Methods with one of the verdicts, in any check that judges, as "gradient (labels: insensitive)"; and refused ones."""
+    rows = result.results.by_check
+    if rows.empty:  # no check judges
+        rows = result.verdicts.assign(check="no check that judges")
+    found = [f"{r['method']} ({r['check']}: {r['verdict']})" for r in rows.to_dict("records") if r["verdict"] in wanted]
+    return found + [f"{name} (refused)" for name in refused if "refused" in wanted]
+
+
+def _about(given: Inputs, data: TrainingData | None) -> dict[str, Any]:
     facts = about(given)
-    if trained_here:
-        facts["warnings"] = [w for w in facts["warnings"] if "random weights" not in w]
+    if data:
+        facts["warnings"] = [w for w in facts["warnings"] if "random weights" not in w] + data.warnings(given.images)
     return facts

@@ -12,6 +12,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from ..errors import HeatproofError
 
@@ -63,17 +64,45 @@ def bar(what: str) -> Iterator[Step]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
     )
-    start = time.monotonic()
+    first: tuple[float, int] | None = None  # so that what an earlier run did is not counted as fast
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(what, total=None, left="")
 
         def step(done: int, total: int, left: float | None = None, word: str = "") -> None:
-            if left is None and done:
-                left = (time.monotonic() - start) / done * (total - done)
+            nonlocal first
+            now = time.monotonic()
+            first = first or (now, done)
+            if left is None and done > first[1]:
+                left = (now - first[0]) / (done - first[1]) * (total - done)
             text = f"about {minutes(left / 60)} left" if left else ""
             shown.update(task, completed=done, total=total, left=text, description=word or what)
 
         yield step
+
+
+@contextmanager
+def epochs_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """How trainings go that end at an accuracy; what it yields is called after every step with (done, at most, a word).
+
+    No bar, since nobody knows the end; the time is at most what all steps left take at the speed of this run's own steps.
+    """
+    start, steps = time.monotonic(), 0
+    columns = (_words("description"), TimeElapsedColumn(), _words("fields[left]"))
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(what, total=None, left="")
+
+        def told(done: int, most: int, word: str) -> None:
+            nonlocal steps
+            steps += 1
+            left = (time.monotonic() - start) / steps * (most - done)
+            shown.update(task, description=word, left=f"at most {minutes(left / 60)} left")
+
+        yield told
+
+
+def _words(name: str) -> TextColumn:
+    """A text that goes on in the next line rather than being cut."""
+    return TextColumn(f"{{task.{name}}}", table_column=Column(overflow="fold"), markup=False)
 
 
 def minutes(value: float) -> str:

@@ -26,11 +26,12 @@ from .console import bar, console
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a command is about: model, images, class names."""
+    """What a command is about: model, images, class names; listed: those of --class-names."""
 
     loaded: LoadedModel
     images: ImageSet
     names: tuple[str, ...] | None
+    listed: tuple[str, ...] | None = None
 
 
 def load_inputs(
@@ -59,8 +60,8 @@ def load_inputs(
         )  # fmt: skip
     for file, reason in found.skipped:
         console.print(f"skipped: {file}: {reason}", style="yellow", markup=False)
-    names = read_class_names(class_names) if class_names else loaded.categories or found.classes
-    return Inputs(replace(loaded, preprocess=how), found, names)
+    listed = tuple(read_class_names(class_names)) if class_names else None
+    return Inputs(replace(loaded, preprocess=how), found, listed or loaded.categories or found.classes, listed)
 
 
 def black_of(images: ImageSet) -> torch.Tensor | None:

@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..checks.labels import Pair, train_pair, user_pair
-from ..data.folder import has_splits
-from ..data.images import ImageSet
-from ..data.labelled import labelled
-from ..errors import InputError
+from ..errors import InputError, RunError
+from ..models.factory import fresh
+from ..models.saved import read_card
 from ..models.spec import load_model
-from .console import bar, console
+from .console import console, epochs_bar
 from .inputs import Inputs
-
-TEST_LIMIT = 2000
-"""Images on which accuracies are measured: enough to tell chance to within 2 %."""
+from .pair_data import TrainingData, own_test_images
 
 
 @dataclass(frozen=True)
@@ -34,85 +29,72 @@ class Relabelled:
     seed: int
 
 
-def pair_from(
-    asked: Relabelled, given: Inputs, model: str, images: Path, checks: Sequence[str], folder: Path, device: str
-) -> Pair | None:
-    """The pair of the check labels; None where it was not asked for.
+def check_asked(asked: Relabelled, checks: Sequence[str]) -> None:
+    """Raise `InputError` for options that contradict each other or would be ignored."""
+    networks = {"--train": asked.train, "--permuted-weights": asked.weights}
+    training = {"--train-limit": asked.limit, "--epochs": asked.epochs, "--lr": asked.lr}
+    given = [name for name, value in (networks | training).items() if value]
+    if "labels" not in checks:
+        if given:
+            raise InputError(f"{', '.join(given)} belong to the check labels; add --check labels, or leave them out")
+    elif asked.train and asked.weights:
+        raise InputError(
+            "--train makes both networks of the check labels, and --permuted-weights brings them; leave one of the two out"
+        )
+    elif not asked.train and not asked.weights:
+        raise InputError(
+            "the check labels compares two networks: give --train with labelled training images, and both are trained; or "
+            "--weights and --permuted-weights, two checkpoints of yours"
+        )
+    elif not asked.train and (idle := [name for name in given if name in training]):
+        raise InputError(f"{', '.join(idle)} belong to --train, and nothing is trained here; leave them out")
+
+
+def untrained_pair(data: TrainingData, given: Inputs, seed: int, device: str) -> Pair:
+    """Two networks to plan an audit with before the pair is trained."""
+    return Pair(given.loaded.model, (fresh(data.factory, seed + 1).to(device),), {})
+
+
+def own_pair(asked: Relabelled, given: Inputs, model: str, images: Path, device: str) -> Pair:
+    """The pair of the user's checkpoints, judged as far as their cards and the test images go."""
+    if not given.loaded.trained or given.loaded.weights is None:
+        raise InputError("--permuted-weights needs --weights, the checkpoint trained on true labels, to compare with")
+    networks = [load_model(model, path, device=device).model for path in asked.weights]
+    files = [Path(given.loaded.weights), *asked.weights]
+    cards = [read_card(file) if file.suffix == ".safetensors" else {} for file in files]
+    pair = user_pair(given.loaded.model, networks, *own_test_images(images, given), cards=cards)
+    _told(pair)
+    return pair
+
+
+def trained_pair(asked: Relabelled, data: TrainingData, given: Inputs, folder: Path, device: str) -> Pair:
+    """Train both networks, or read what is finished.
 
     Raises:
-        InputError: options that contradict each other, or training images without labels.
+        RunError: one of them has not learned its labels; nothing is audited then, so that the run folder stays free.
     """
-    if "labels" not in checks:
-        if asked.train or asked.weights:
-            raise InputError("--train and --permuted-weights belong to the check labels; add --check labels")
-        return None
-    if asked.weights and not asked.train:
-        return _checkpoints(asked, given, model, images, device)
-    if asked.train and not asked.weights:
-        return _trained(asked, asked.train, given, images, folder, device)
-    raise InputError(
-        "the check labels compares two networks: give --train with labelled training images, and both are trained; or "
-        "--weights and --permuted-weights, two checkpoints of yours"
-    )
-
-
-def _trained(asked: Relabelled, train: Path, given: Inputs, images: Path, folder: Path, device: str) -> Pair:
-    loaded = given.loaded
-    if loaded.factory is None or loaded.trained:
-        raise InputError(
-            "with --train both networks of the check labels are trained from random weights: leave --weights out, and name "
-            "a model that can be built (torchvision:NAME, package.module:factory)"
-        )
-    source = labelled(train, "train" if has_splits(train) else None, loaded.preprocess, asked.limit)
-    targets = _targets(source, train)
-    test, classes = _test(images, given, source.classes)
-    _same_images(source.pixels, test)
     more: dict[str, Any] = {"epochs": asked.epochs, "lr": asked.lr}
-    with bar("training on true and on permuted labels") as step:
+    with epochs_bar("training on true and on permuted labels") as told:
         pair = train_pair(
-            loaded.factory,
-            source.pixels,
-            targets,
-            test,
-            classes,
+            data.factory,
+            data.pixels,
+            data.targets,
+            data.test_pixels,
+            data.test_targets,
             folder / "labels",
             seed=asked.seed,
             device=device,
-            dataset=str(train),
-            progress=lambda done, total, info: step(done, total, None, info),
+            dataset=str(asked.train),
+            progress=told,
             **{k: v for k, v in more.items() if v is not None},
         )
     _told(pair)
-    return pair
-
-
-def _checkpoints(asked: Relabelled, given: Inputs, model: str, images: Path, device: str) -> Pair:
-    if not given.loaded.trained:
-        raise InputError("--permuted-weights needs --weights, the checkpoint trained on true labels, to compare with")
-    networks = [load_model(model, path, device=device).model for path in asked.weights]
-    pair = user_pair(given.loaded.model, networks, *_test(images, given, None))
-    _told(pair)
-    return pair
-
-
-def _test(images: Path, given: Inputs, classes: Sequence[str] | None) -> tuple[Tensor, Tensor]:
-    found = labelled(
-        images, "test" if has_splits(images) else None, given.loaded.preprocess, TEST_LIMIT, classes=classes
-    )
-    return found.pixels, _targets(found, images)
-
-
-def _targets(found: ImageSet, path: Path) -> Tensor:
-    if found.targets is None:
-        raise InputError(f"{path} has no labels; the check labels trains on them, and measures accuracies")
-    return found.targets
-
-
-def _same_images(train: Tensor, test: Tensor) -> None:
-    if train.shape[1:] != test.shape[1:]:
-        raise InputError(
-            f"training images are {tuple(train.shape[1:])} and test images {tuple(test.shape[1:])}; give a size (--size)"
+    if any(gate["holds"] is False and "training accuracy" in gate["name"] for gate in pair.gates["gates"]):
+        raise RunError(
+            f"{pair.gates['why']} Nothing was audited. The same command with more --epochs goes on from here (the networks "
+            f"are in {folder / 'labels'}); fewer images (--train-limit) are learned sooner, in another --out"
         )
+    return pair
 
 
 def _told(pair: Pair) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ..audit import Audit, AuditPlan, run_audit
+from ..audit import Audit, AuditPlan, prepare, run_audit
 from ..experiment.budget import seconds_of
 from ..report.export import figures as export_figures
 from .console import bar, console, minutes, number
@@ -44,6 +44,9 @@ def print_plan(plan: AuditPlan) -> None:
 
 
 def run_with_bar(plan: AuditPlan) -> Audit:
+    """Train what a check needs, then do the jobs, each with the time left."""
+    with bar("training for the check planted") as step:
+        prepare(plan, lambda done, total, word: step(done, total, None, f"planted: {word}"))
     with bar("jobs") as step:
         return run_audit(plan, step)
 

@@ -18,6 +18,8 @@ from .folder import has_splits, read_images
 from .images import ImageSet
 from .preprocess import Preprocess
 
+COPIES = "__MACOSX"
+
 
 def labelled(
     path: str | Path,
@@ -54,11 +56,23 @@ def labelled(
     if split is None and has_splits(path):
         raise InputError(f"{path} has a training and a test part; give split='train' or split='test'")
     given = _checked(classes)
-    found = read_images(path, preprocess, limit, seed, progress, split=split, order=order)
+    found = _without_copies(read_images(path, preprocess, limit, seed, progress, split=split, order=order))
     names, targets = _by_name(found, given) if found.targets is None else _by_number(found, found.targets, given)
     if len(names) < 2:
         raise InputError(f"every image of {path} has the class {names[0]!r}; expected two classes or more")
     return replace(found, targets=targets, labels=tuple(names[i] for i in targets.tolist()), classes=names)
+
+
+def _without_copies(found: ImageSet) -> ImageSet:
+    """Without the folder that zip files made on a Mac bring along."""
+    kept = [i for i, label in enumerate(found.labels) if label != COPIES]
+    if found.classes is None or COPIES not in found.classes or not kept:
+        return found
+    return replace(found.take(kept), classes=tuple(name for name in found.classes if name != COPIES))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _checked(classes: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -84,8 +98,8 @@ def _by_name(found: ImageSet, given: tuple[str, ...] | None) -> tuple[tuple[str,
     known = {*(found.classes or ()), *(label for label in found.labels if label is not None)}
     if strange := sorted(known - set(number)):
         raise InputError(
-            f"{found.source} has the class {strange[0]!r}, which is not one of classes={names!r}; add it, or leave its "
-            "images out"
+            f"{found.source} has the class {strange[0]!r}, which is not one of classes=({_some(names)}); add "
+            "it (--class-names: all names in the order of the outputs), or leave its images out"
         )
     return names, torch.tensor([number[str(label)] for label in found.labels], dtype=torch.int64)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..checks.calibration import PAIRS, level_of
+from ..checks.chain import DECIDING
 from ..checks.efficient import BINS
-from ..checks.interval import estimate, excess
-from ..theory.nulls import shared_zeros_null, survival
+from ..checks.interval import Estimate, estimate, excess
+from ..theory.nulls import survival
 from .cells import NULL_OF, Cell, Cells
 
 
@@ -38,24 +39,17 @@ def floors(cells: Cells) -> pd.DataFrame:
     """Similarity of the original's maps to those of random networks, and of these among each other."""
     rows = []
     for (null, prior), method in product((("null", "prior"), ("smooth_null", "smooth_prior")), cells.methods):
-        zeros = cells.of(null, method, "zeros")
+        zeros = _mean(cells.of(null, method, "zeros"))
         for metric in cells.metrics:
             found = cells.of(null, method, metric)
             if found.size:
                 floor = estimate(found)
-                expected = _expected(cells, zeros) if metric == "spearman_abs" else nan
+                pattern = cells.of(null, method, "zeros_null")
+                expected = _mean(pattern) if metric == "spearman_abs" else nan
                 between = _mean(cells.of(prior, method, metric))
-                rows.append(
-                    (null, method, metric, floor.mean, floor.lower, floor.upper, between, _mean(zeros), expected)
-                )
+                rows.append((null, method, metric, floor.mean, floor.lower, floor.upper, between, zeros, expected))
     columns = ["floor", "floor_lower", "floor_upper", "prior", "zeros", "closed_form"]
     return pd.DataFrame(rows, columns=["null", "method", "metric", *columns])
-
-
-def _expected(cells: Cells, zeros: Cell) -> float:
-    """Mean over pairs of what absolute Spearman is for independent magnitudes with their shared zeros."""
-    pixels = int(np.prod(cells.config["image_shape"][1:]))
-    return _mean(np.array([[shared_zeros_null(pixels, z) for z in row] for row in zeros.tolist()]))
 
 
 def calibration(cells: Cells) -> pd.DataFrame:
@@ -82,12 +76,19 @@ def kept(cells: Cells) -> pd.DataFrame:
     for method, (stage, variant) in product(cells.methods, KEPT.items()):
         share, mass = (cells.of("kept", method, m, stage) for m in ("kept_share", "kept_mass"))
         if share.size:
-            classes = int(cells.config["class_count"])
-            a, b = estimate(share), estimate(mass)
-            bounds = (a.mean, a.lower, a.upper, b.mean, b.lower, b.upper)
-            rows.append((method, variant, classes, *bounds, survival(classes)))
+            rivals = cells.of("kept", method, "rivals", 0)
+            counts = rivals[np.isfinite(rivals)].astype(int).tolist()
+            expected = float(np.mean([survival(k) for k in counts])) if counts else nan
+            bounds = [bound for e in map(estimate, (share, mass)) for bound in _within(e)]
+            rows.append((method, variant, max(counts, default=0), *bounds, expected))
     columns = ["share", "share_lower", "share_upper", "mass", "mass_lower", "mass_upper"]
     return pd.DataFrame(rows, columns=["method", "variant", "classes", *columns, "expected"])
+
+
+def _within(share: Estimate) -> tuple[float, float, float]:
+    """A share and its interval, which ends at 0 and 1."""
+    lower, upper = np.clip([share.lower, share.upper], 0, 1)
+    return share.mean, float(lower), float(upper)
 
 
 def efficiency(cells: Cells) -> pd.DataFrame:
@@ -113,20 +114,32 @@ def changed(cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["check", "stage", "changed"])
 
 
+STAYS = 0.02
+"""Gain of the own patch over the other, in shares of the map, below which a map has not moved."""
+
+
 def planted(cells: Cells) -> pd.DataFrame:
     """The planted-evidence control: whether a map moved with the place that its network reads."""
     rows = []
+    metric = next(m for m in DECIDING if m in cells.config["metrics"])
     for method in cells.methods:
-        moved = cells.of("planted", method, "spearman", 1)
-        if not moved.size:
+        alike = cells.of("planted", method, metric, 1)
+        if not alike.size:
             continue
         own, other = (_both(cells, method, m) for m in ("inside_own", "inside_other"))
         # the two networks are the task and no sample of networks: images are the unit
-        e, gain = estimate(moved), estimate((own - other).mean(0, keepdims=True))
+        e, gain = estimate(alike), estimate((own - other).mean(0, keepdims=True))
         chance = _mean(_both(cells, method, "chance"))
-        rows.append((method, e.mean, e.lower, e.upper, _mean(own), _mean(other), chance, bool(gain.lower > 0)))
-    columns = ["method", "similarity", "lower", "upper", "inside_own", "inside_other", "chance", "moved"]
-    return pd.DataFrame(rows, columns=columns)
+        bounds = (_mean(own), _mean(other), gain.mean, gain.lower, gain.upper, chance, _moved(gain))
+        rows.append((method, e.mean, e.lower, e.upper, *bounds))
+    names = ["inside_own", "inside_other", "gain", "gain_lower", "gain_upper", "chance", "moved"]
+    return pd.DataFrame(rows, columns=["method", "similarity", "lower", "upper", *names])
+
+
+def _moved(gain: Estimate) -> str:
+    if gain.lower > 0:
+        return "yes"
+    return "no" if gain.upper < STAYS else "unclear"
 
 
 def _both(cells: Cells, method: str, metric: str) -> Cell:

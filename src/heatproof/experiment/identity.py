@@ -2,103 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import platform
 import uuid
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .._version import __version__
-from ..combine import Composed
-from ..engine.twin import tensors
-from ..types import Explain
-
-
-def tensor_hash(*stack: Tensor) -> str:
-    """SHA-256 of the values, shapes and dtypes."""
-    digest = hashlib.sha256()
-    for tensor in stack:
-        plain = tensor.detach().cpu().contiguous()
-        digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
-        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
-    return digest.hexdigest()
-
-
-def weights_hash(model: nn.Module) -> str:
-    """SHA-256 over all parameters and buffers, with their names."""
-    digest = hashlib.sha256()
-    for name, tensor in tensors(model).items():
-        digest.update(name.encode())
-        digest.update(tensor_hash(tensor).encode())
-    return digest.hexdigest()
+from ..types import Explain, Spec, spec_of
+from .dependencies import Dependencies
+from .digests import tensor_hash as tensor_hash
+from .digests import weights_hash as weights_hash
 
 
 def model_fingerprint(model: nn.Module) -> str:
-    """Hash of the architecture: module classes with their settings and the source of their forward, or the graph."""
-    digest = hashlib.sha256()
-    graph = getattr(model, "graph", None)
-    if isinstance(model, torch.fx.GraphModule):
-        digest.update(str(graph).encode())
-    for path, module in model.named_modules():
-        digest.update(f"{path}:{type(module).__qualname__}:{module.extra_repr()}".encode())
-        code = getattr(module, "code", None) if isinstance(module, torch.jit.ScriptModule) else None
-        digest.update((code or source_of(getattr(type(module), "forward", None))).encode())
-    return digest.hexdigest()
+    """Hash of the architecture: module classes with their settings and all their code, or the graph.
+
+    What a model keeps in lists, dicts and tensors outside itself may change as it runs (caches), and does not count.
+    """
+    parts = [part for path, module in model.named_modules() for part in _module(path, module)]
+    return Dependencies(*parts, contents=False).hash()
+
+
+def _module(path: str, module: nn.Module) -> tuple[Any, ...]:
+    about = (path, type(module).__qualname__, module.extra_repr())
+    if isinstance(module, torch.jit.ScriptModule):
+        return (*about, getattr(module, "code", None))
+    if isinstance(module, torch.fx.GraphModule):
+        return (*about, str(module.graph), *[n.target for n in module.graph.nodes if n.op == "call_function"])
+    return (*about, type(module))
 
 
 def method_identity(explain: Explain) -> str | None:
-    """What identifies a method's result: text and source; None where neither can be had, so that it is never resumed."""
-    if isinstance(explain, Composed):
-        parts = [method_identity(part) for part in explain.parts]
-        return None if None in parts else f"{explain!r}({parts})"
-    return function_identity(explain)
+    """What identifies a method's result: its code and its `Spec`; None where it cannot be had, so that it is never
+    resumed."""
+    return _identity(explain, vars(spec_of(explain) or Spec()))
 
 
 def function_identity(function: Any) -> str | None:
-    """Hash of a function's text and defaults; None for one whose behaviour is not all in its text: bound to an object,
-    closing over values, or reading globals of its module that are no modules, classes or functions."""
-    code = getattr(function, "__code__", None)
-    if code is None or getattr(function, "__closure__", None) or getattr(function, "__self__", None) is not None:
-        return None
-    globals_read = [function.__globals__[n] for n in code.co_names if n in function.__globals__]
-    if any(not (inspect.ismodule(g) or inspect.isclass(g) or callable(g)) for g in globals_read) and not _ours(
-        function
-    ):
-        return None
-    name = f"{function.__module__}.{function.__qualname__}"
-    defaults = _plain([function.__defaults__, function.__kwdefaults__])
-    return hashlib.sha256(f"{name}:{source_of(function)}:{_plain(code)}:{defaults}".encode()).hexdigest()
+    """Hash of a function's code and of all that it reads; None where that is not all in its text: objects with
+    attributes, such as what a method is bound to, and data of other modules."""
+    return _identity(function)
 
 
-def _plain(value: Any) -> str:
-    """A value as text that is the same in every process: no addresses, no order of sets."""
-    if inspect.iscode(value):
-        return f"{value.co_code.hex()}{_plain(value.co_consts)}{value.co_names}"
-    if isinstance(value, dict):
-        return f"{{{', '.join(sorted(f'{k}: {_plain(v)}' for k, v in value.items()))}}}"
-    if isinstance(value, (set, frozenset)):
-        return f"{{{', '.join(sorted(map(_plain, value)))}}}"
-    if isinstance(value, (tuple, list)):
-        return f"({', '.join(map(_plain, value))})"
-    if callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(type(value)))}"
-    return repr(value)
-
-
-def _ours(function: Any) -> bool:
-    """Functions of this package depend on its version, which is in every key."""
-    return str(function.__module__).startswith("heatproof.")
-
-
-def source_of(function: Any) -> str:
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return ""
+def _identity(*values: Any) -> str | None:
+    found = Dependencies(*values)
+    return found.hash() if found.complete else None
 
 
 def nonce() -> str:

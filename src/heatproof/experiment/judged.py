@@ -87,7 +87,7 @@ def _judged(cells: Cells, method: str, check: str) -> Verdict:
 def _scale(cells: Cells, check: str) -> tuple[int, list[int], list[str]]:
     """How many blocks there are, how many are randomised at each stage, and each stage in words."""
     plan = cells.plan(check)
-    if len(plan) == 1 and CHECKS[check].order != "cascading":
+    if check in ("full", "labels"):
         return 1, [1], ["everything randomised" if check == "full" else CHECKS[check].title]
     blocks, stages = len(cells.config["blocks"]), [stage for stage, _, _ in plan]
     return blocks, stages, [f"{stage} of {blocks} blocks randomised" for stage in stages]

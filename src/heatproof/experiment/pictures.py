@@ -65,7 +65,7 @@ def film_strips(folder: Path, config: dict[str, Any]) -> list[Strip]:
         for check in config["checks"]
         for i in config["strips"]
         for j in chains
-        if j["job"]["check"] == check and i in j["job"]["keep"]
+        if j["job"]["check"] == check and i in j["job"]["keep"] and j["maps"]
     ]
 
 
@@ -116,4 +116,4 @@ def _picture(folder: Path, image: int) -> np.ndarray[Any, Any]:
 def _title(config: dict[str, Any], image: int) -> str:
     row = config["images"][image]
     chance = f" ({100 * row['probability']:.0f} %)" if "probability" in row else ""
-    return f"{row['name']}: {row.get('predicted_name', row['predicted'])}{chance}"
+    return f"{row['name']}: {row.get('predicted_name', row.get('predicted', row['target']))}{chance}"

@@ -56,8 +56,8 @@ def _of_shard(work: Work, shard: list[int]) -> Iterator[Job]:
                 keep = everything or (strip if seed == 0 else [])
                 yield job("chain", check=check, shard=shard, seed=seed, stages=list(stages.positions), keep=keep)
         elif check == "classes":
-            if strip:
-                yield job("classes", shard=strip)
+            if shown := [i for i in shard if i in work.strips]:  # its maps are what it is for
+                yield job("classes", shard=shown)
         elif check != "planted":
             for parameters in _repeats(check, work):
                 yield job(check, shard=shard, **parameters)

@@ -9,13 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from ..checks.caveats import CAVEATS
-from ..checks.chain import Subject
-from ..checks.draws import Draws, draw, fixed_buffers
+from ..checks.chain import Subject, guess
+from ..checks.draws import Draws, draw
 from ..checks.kept_check import competitions
 from ..checks.kinds import Stages
 from ..checks.reasons import THRESHOLDS
+from ..checks.untouched import fixed_buffers, loose_tensors
 from ..data.labels import class_name
-from ..score import classes, predicted
+from ..score import classes
 from .budget import Choice
 from .identity import (
     function_identity,
@@ -119,11 +120,13 @@ def _identity(subject: Subject, original: Tensor, draws: Draws) -> dict[str, Any
 def _warnings(subject: Subject, draws: Draws, about: Mapping[str, Any]) -> list[str]:
     warnings = [*about.get("warnings", [])]
     unknown = [name for name, explain in subject.methods.items() if method_identity(explain) is None]
+    unknown += ["the score"] if function_identity(subject.score) is None else []
     if unknown:
         warnings.append(f"not resumed, since their code cannot be identified: {', '.join(unknown)}")
     bare = [n for n, s in draws.source.items() if s == "normal(own std)"]
     for names, what in (
-        (fixed_buffers(subject.model), "buffers that randomisation leaves as they are"),
+        (fixed_buffers(subject.model, draws), "buffers that randomisation leaves as they are"),
+        (loose_tensors(subject.model), "tensors that are neither parameters nor buffers, left as they are"),
         (bare, "parameters without an initialiser, drawn from a normal of their own standard deviation"),
     ):
         if names:
@@ -136,15 +139,15 @@ def _image_rows(
 ) -> list[dict[str, Any]]:
     """What the report says of each image: name, label, explained and predicted class, probability."""
     rows = []
-    guess = predicted(original, subject.score)
+    found = guess(original, subject.score)
     chance = original.softmax(1) if original.dim() == 2 and original.shape[1] > 1 else None
     known, names = about.get("images", []), about.get("class_names", [])
     for i, place in enumerate(kept):
         row: dict[str, Any] = {"name": f"image {place}", **(known[place] if place < len(known) else {})}
-        row |= {"target": int(subject.targets[i]), "predicted": int(guess[i])}
+        row |= {"target": int(subject.targets[i])} | ({} if found is None else {"predicted": int(found[i])})
         if names:
-            row |= {f"{k}_name": class_name(names, int(row[k])) for k in ("target", "predicted")}
-        if chance is not None:
-            row["probability"] = round(float(chance[i, guess[i]]), 6)
+            row |= {f"{k}_name": class_name(names, int(row[k])) for k in ("target", "predicted") if k in row}
+        if chance is not None and found is not None:
+            row["probability"] = round(float(chance[i, found[i]]), 6)
         rows.append(row)
     return rows

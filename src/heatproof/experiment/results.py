@@ -31,8 +31,8 @@ class Results:
             cells), share (part of the blocks randomised, 0 to 1) and the excess with its interval (excess,
             excess_lower, excess_upper; NaN where the floor is over .9).
         floors: one row per (null, method, metric): floor, floor_lower, floor_upper, prior, zeros (mean share of pixels
-            that are zero in both maps), closed_form (what absolute Spearman of independent magnitudes would be with these
-            shared zeros; NaN for other metrics). null: "null", or "smooth_null" for the maps of the check smooth.
+            that are zero in both maps), closed_form (what absolute Spearman would be from the zeros of the two maps alone,
+            their magnitudes independent; NaN for other metrics). null: "null", or "smooth_null" for those of smooth.
         verdicts: one row per method, worst first: method, verdict, reason, metric (the deciding one), floor, excess,
             vanished, undefined, faithfulness, faithfulness_lower, faithfulness_upper (NaN where not measured).
         refused: one row per method that could not run: method, status, error.
@@ -46,7 +46,8 @@ class Results:
         efficient: one row per method: rise (of the entropy of its histogram), lower, upper, before, after, bins.
         planted: one row per method of the planted-evidence control: similarity, lower, upper (signed Spearman of the maps
             of two networks that read different places), inside_own, inside_other (share of sum_c |m| at the place that
-            the network reads, and at the other one), chance (share of pixels), moved (bool: own > other, in the interval).
+            the network reads, and at the other one), gain (own - other) with gain_lower, gain_upper, chance (share of
+            pixels), moved ("yes": gain_lower > 0; "no": gain_upper < .02; else "unclear").
         sheets: maps of every class of a few photos.
         changed: one row per (check, stage): changed, the share of images whose predicted class is no longer explained.
     """

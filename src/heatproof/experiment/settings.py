@@ -127,8 +127,8 @@ def _check(s: Settings) -> None:
     least = {"seeds": 1, "nulls": 2, "chunk": 1, "stages": 1}
     for what, minimum in least.items():
         number = getattr(s, what)
-        if number is not None and number < minimum:
-            raise InputError(f"{what}={number}; expected at least {minimum}")
+        if number is not None and (type(number) is not int or number < minimum):
+            raise InputError(f"{what}={number!r}; expected a whole number of at least {minimum}")
 
 
 def _one_of(what: str, value: Any, allowed: Sequence[Any]) -> None:

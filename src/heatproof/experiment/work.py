@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ..checks.calibration import calibrate
@@ -18,6 +19,7 @@ from ..checks.labels import labels_job
 from ..checks.planted import planted_job, planted_pair
 from ..checks.random_logit import random_logit
 from ..checks.smooth_check import smoothed
+from ..engine.model import own
 from ..errors import InputError
 from ..faithfulness.quick import quick_faithfulness
 from ..types import Explain
@@ -45,7 +47,7 @@ def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
         case "faithfulness":
             return quick_faithfulness(subject, shard)
         case "labels":
-            return labels_job(subject, shard, j["pair"], _permuted(settings, j["pair"]))
+            return labels_job(subject, shard, j["pair"], _permuted(settings, j["pair"], subject.images.device))
         case "random_logit":
             return random_logit(subject, shard, j["seed"])
         case "efficient":
@@ -67,7 +69,7 @@ def _class_methods(subject: Subject) -> Sequence[Explain | str]:
     return [method for pair in pairs for method in pair] or CLASS_METHODS
 
 
-def _permuted(settings: Settings, number: int) -> nn.Module:
+def _permuted(settings: Settings, number: int, device: torch.device) -> nn.Module:
     if settings.labels is None:
         raise InputError("the check labels needs labels=, the pair of networks that it compares")
-    return settings.labels.permuted[number]
+    return own(settings.labels.permuted[number]).to(device)

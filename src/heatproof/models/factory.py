@@ -46,19 +46,34 @@ def fresh(factory: Factory, seed: int) -> nn.Module:
 
 
 def own_weights(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two instances built under different seeds share weights: then the factory brings its own.
+    """Whether two instances built under different seeds share weights: then the factory brings its own."""
+    return bool(brought(one, other))
 
-    Looks at parameters that are not constant in modules that can draw their own (``reset_parameters``), or at all of
-    them where there are no such modules, so that fixed position tables do not count.
+
+def brought(one: nn.Module, other: nn.Module) -> list[str]:
+    """Names of the weights that two instances built under different seeds share, constants of the architecture aside.
+
+    A table of positions is such a constant: what is shared counts in modules that can draw their own weights, among
+    trainable parameters where there are no such modules, and everywhere where nothing at all was drawn.
     """
-    pairs = list(zip(_drawn(one), _drawn(other), strict=False))
-    return any(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
+    weights, others = dict(one.named_parameters()), dict(other.named_parameters())
+    shared = [n for n, p in weights.items() if n in others and torch.equal(p, others[n])]
+    varied = [n for n in shared if not _by_rule(weights[n].detach())]
+    if len(shared) == len(weights):
+        return varied
+    can_draw = {id(p) for m in one.modules() if initialiser(m) for p in m.parameters(recurse=False)}
+    return [n for n in varied if (id(weights[n]) in can_draw if can_draw else weights[n].requires_grad)]
 
 
-def _drawn(model: nn.Module) -> list[Tensor]:
-    owners = [m for m in model.modules() if hasattr(m, "reset_parameters")] or list(model.modules())
-    tensors = [p.detach() for m in owners for p in m.parameters(recurse=False)]
-    return [t for t in tensors if t.numel() > 1 and bool((t != t.flatten()[0]).any())]
+def _by_rule(tensor: Tensor) -> bool:
+    """Whether an initialiser that draws nothing made it: all equal, or two values (an identity, a forget gate's bias)."""
+    return tensor.numel() < 2 or len(torch.unique(tensor)) <= min(2, tensor.numel() - 1)
+
+
+def initialiser(module: nn.Module) -> Callable[[], Any] | None:
+    """What draws a module's own weights anew, by PyTorch's convention."""
+    found = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    return found if callable(found) else None
 
 
 def _call(spec: str, options: dict[str, Any]) -> nn.Module:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..errors import RunError, WeightsError
+from ..errors import InputError, RunError, WeightsError
 from .weights import load_weights
 
 CARD = "heatproof"  # the key of the card in the file's metadata
@@ -28,9 +28,16 @@ def save_network(path: str | Path, model: nn.Module, card: Mapping[str, Any]) ->
             (``{"data": "mnist", "accuracy": 0.99, **training.card}``).
 
     Raises:
+        InputError: a card that JSON cannot hold.
         RunError: the disk is full, or the folder cannot be written to.
     """
-    text = json.dumps(dict(card), sort_keys=True)
+    try:
+        text = json.dumps(dict(card), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"save_network({str(path)!r}): JSON cannot hold this card ({error}); give numbers, texts, True, False, None, "
+            "and lists and dicts of them"
+        ) from None
     # a tied tensor is written under each of its names; safetensors refuses shared memory
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     return write_whole(Path(path), lambda temporary: save_file(tensors, temporary, metadata={CARD: text}))

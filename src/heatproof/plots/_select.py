@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
 
+from ..checks.kinds import CHECKS
 from ..errors import InputError
 from ..experiment.results import Results
-from ._style import METRIC_NAMES, check_name, metric_name
+from ._style import check_name, in_reading_order, metric_name
 
 AXES = {
     "reverse": "share of blocks randomised, from the input up",
@@ -53,18 +54,21 @@ def first_check(results: Results) -> str:
 
 
 def checks_of(results: Results, staged: bool) -> list[str]:
-    """Checks with more than one stage (curves), or with one (bars); the first check first."""
-    first = first_check(results)
+    """Checks with more than one stage (curves), or with one (bars); the first check first, the others as in `CHECKS`."""
     table = results.curves[results.curves["stage"] > 0]
     found = [str(c) for c, part in table.groupby("check", sort=False) if (part["stage"].nunique() > 1) == staged]
-    return sorted(found, key=lambda check: check != first)
+    return in_order(results, found)
+
+
+def in_order(results: Results, checks: Iterable[str]) -> list[str]:
+    """The first check first, the others in the order of `CHECKS`, unknown ones last."""
+    order = [first_check(results), *CHECKS]
+    return sorted(checks, key=lambda check: order.index(check) if check in order else len(order))
 
 
 def metrics_of(results: Results, check: str) -> list[str]:
     """The metrics measured for a check, in the order in which people read them: support-only after absolute."""
-    order = {metric: place for place, metric in enumerate(METRIC_NAMES)}
-    have = [str(m) for m in results.curves[results.curves["check"] == check]["metric"].unique()]
-    return sorted(have, key=lambda metric: order.get(metric.partition("(")[0], len(order)))
+    return in_reading_order(results.curves[results.curves["check"] == check]["metric"])
 
 
 def advances(results: Results, check: str | None) -> bool:
@@ -76,10 +80,14 @@ def advances(results: Results, check: str | None) -> bool:
 
 def judges(results: Results, check: str | None) -> bool:
     """Whether a check carries a verdict, so that the zone of `insensitive` means something in its curves."""
-    name = check or first_check(results)
-    if len(results.by_check):
-        return name in set(results.by_check["check"])
-    return name == first_check(results) and advances(results, name)
+    kind = CHECKS.get(check or first_check(results))
+    return kind is not None and kind.judged
+
+
+def without_verdict(results: Results) -> bool:
+    """Whether none of the checks that were asked for carries a verdict."""
+    asked = results.config.get("checks") or ()
+    return bool(asked) and not any(judges(results, check) for check in asked)
 
 
 def axis_label(results: Results, check: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,8 +52,23 @@ CHECK_NAMES = {
 
 
 def metric_name(metric: str) -> str:
-    """How a metric is written for people."""
-    return METRIC_NAMES.get(metric, metric)
+    """How a metric is written for people.
+
+    Example:
+        >>> metric_name("ssim(preset='code')"), metric_name("my own")
+        ('SSIM, preset code', 'my own')
+    """
+    name, _, options = metric.partition("(")
+    if name not in METRIC_NAMES:
+        return metric
+    words = options.removesuffix(")").replace("=", " ").replace("'", "")
+    return f"{METRIC_NAMES[name]}, {words}" if words else METRIC_NAMES[name]
+
+
+def in_reading_order(metrics: Iterable[object]) -> list[str]:
+    """Metrics without repetition as people read them: support-only after absolute, unknown ones last."""
+    order = {metric: place for place, metric in enumerate(METRIC_NAMES)}
+    return sorted(dict.fromkeys(map(str, metrics)), key=lambda m: order.get(m.partition("(")[0], len(order)))
 
 
 def check_name(check: str) -> str:

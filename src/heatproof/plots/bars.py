@@ -29,6 +29,8 @@ class Bar:
         mark: the number it is compared with, drawn as a tick across the bar, such as its null floor.
         mark_lower, mark_upper: the interval of the mark.
         quiet: drawn in grey: a control, or a row to compare with.
+        colour: of the bar and its word; "" for the usual one.
+        word: printed right of the bar.
     """
 
     value: float
@@ -38,6 +40,8 @@ class Bar:
     mark_lower: float = float("nan")
     mark_upper: float = float("nan")
     quiet: bool = False
+    colour: str = ""
+    word: str = ""
 
 
 def bar_figure(labels: Sequence[str], panels: Mapping[str, Sequence[Bar]], note: str, group: int = 1) -> Figure:
@@ -76,12 +80,15 @@ def _draw(axes: Axes, places: Sequence[float], bars: Sequence[Bar]) -> None:
         if not np.isfinite(bar.value):
             axes.text(0, middle, " undefined", fontsize=6.5, color=MUTED, va="center")
             continue
-        colour = FLOOR if bar.quiet else CURVE
+        colour = bar.colour or (FLOOR if bar.quiet else CURVE)
         axes.barh(middle, bar.value, height=0.55 * LINE, color=colour, alpha=0.55, lw=0)
         if np.isfinite([bar.lower, bar.upper]).all():
             axes.plot([bar.lower, bar.upper], [middle] * 2, color=colour, lw=1.5, solid_capstyle="butt")
         if np.isfinite(bar.mark):
             _mark(axes, bar, middle)
+        if bar.word:
+            end = np.nanmax([0.0, bar.value, bar.upper])
+            axes.text(end, middle, f" {bar.word}", fontsize=6.5, color=colour, va="center")
     dress(axes)
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color=MUTED, lw=0.8)

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 
 from ..experiment.results import Results
 from ._select import methods_of, ranked, rows_of
-from ._style import is_control, metric_name
+from ._style import VERDICT_COLOURS, is_control, metric_name
 from .bars import Bar, bar_figure
 
 VARIANTS = ("original", "top block random", "all random")
 """The networks whose kept share is measured, in the order of the bars."""
+MOVED = {"yes": "sensitive", "no": "insensitive", "unclear": "undecided"}
+"""Whether a map moved with the planted evidence, and the verdict in whose colour that is drawn."""
 NAN = float("nan")
 
 
@@ -42,7 +44,7 @@ def efficient_bars(results: Results) -> Figure:
 
 
 def planted_bars(results: Results) -> Figure:
-    """Share of each map at the place its network reads, at the other one, and how similar the two networks' maps are."""
+    """Share of each map at the place its network reads, at the other one, and the difference, by which it moved or not."""
     names, rows = _by_method(results, results.planted)
     quiet = {n: is_control(n, results.config) for n in names}
 
@@ -52,9 +54,9 @@ def planted_bars(results: Results) -> Figure:
     panels = {
         "inside the patch it reads": inside("inside_own"),
         "inside the other patch": inside("inside_other"),
-        "similarity of the two maps": [_bar(rows[n], "similarity", "lower", "upper", quiet=quiet[n]) for n in names],
+        "difference: did the map move?": [_gain(rows[n]) for n in names],
     }
-    return bar_figure(names, panels, "share of the map · tick: chance, the share of pixels · right: signed Spearman")
+    return bar_figure(names, panels, "share of the map · tick: chance, the share of pixels · lines: 95 % interval")
 
 
 def kept_bars(results: Results) -> Figure:
@@ -86,6 +88,12 @@ def _similarity(results: Results, method: str, metric: str, check: str) -> Bar:
     mark = (_get(floor, "floor"), _get(floor, "floor_lower"), _get(floor, "floor_upper"))
     quiet = is_control(method, results.config)
     return Bar(_get(row, "mean"), _get(row, "lower"), _get(row, "upper"), *mark, quiet)
+
+
+def _gain(row: Mapping[Any, Any]) -> Bar:
+    word = str(row["moved"])
+    value, lower, upper = (_get(row, name) for name in ("gain", "gain_lower", "gain_upper"))
+    return Bar(value, lower, upper, colour=VERDICT_COLOURS[MOVED[word]], word=word)
 
 
 def _by_method(results: Results, table: pd.DataFrame) -> tuple[list[str], dict[str, Mapping[Any, Any]]]:

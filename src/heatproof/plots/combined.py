@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..experiment.results import Results
-from ._select import advances, axis_label, heading, methods_of, rows_of, stage_names
-from ._style import INK, MUTED, PAPER, RULE, VERDICT_COLOURS, is_control, plain, write
+from ._select import advances, axis_label, heading, methods_of, rows_of, stage_names, without_verdict
+from ._style import CURVE, INK, MUTED, PAPER, RULE, VERDICT_COLOURS, is_control, plain, write
 from .curves import dress
 
 
@@ -66,7 +66,9 @@ def _colour(results: Results, method: str, check: str | None) -> str:
     table = results.by_check
     table = table[table["check"] == check] if len(table) and check in set(table["check"]) else results.verdicts
     verdicts = dict(zip(table["method"], table["verdict"], strict=True))
-    return MUTED if is_control(method, results.config) else VERDICT_COLOURS.get(str(verdicts.get(method)), MUTED)
+    if is_control(method, results.config):
+        return MUTED
+    return CURVE if without_verdict(results) else VERDICT_COLOURS.get(str(verdicts.get(method)), MUTED)
 
 
 def _key(axes: Axes, results: Results, names: list[str], check: str | None, below: float) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiment.results import Results
-from ._style import CURVE, INK, METRIC_NAMES, MUTED, PAPER, fitted, metric_name
+from ._style import CURVE, INK, MUTED, PAPER, fitted, in_reading_order, metric_name
 from .curves import dress
 
 PAIR = "product_noise"
@@ -22,8 +22,7 @@ def noise_curves(results: Results) -> Figure:
     Levels stand side by side at equal distance: they grow about threefold from one to the next.
     """
     rows = noise_rows(results)
-    order = [m for m in METRIC_NAMES if m in set(rows["metric"])]
-    metrics = [*order, *(str(m) for m in rows["metric"].unique() if m not in order)]
+    metrics = in_reading_order(rows["metric"])
     high = math.ceil(len(metrics) / COLUMNS)
     figure = Figure(figsize=(7.2, 1.7 * high + 0.3), dpi=150, facecolor=PAPER, layout="constrained")
     drawn = figure.subplots(high, COLUMNS, sharey=True, squeeze=False).flatten()

@@ -7,7 +7,7 @@ import pandas as pd
 from ..experiment.results import Results
 from ..plots import noise_curves
 from ..plots._select import ranked
-from ..plots._style import METRIC_NAMES, metric_name
+from ..plots._style import in_reading_order, metric_name
 from ..plots.noise import PAIR, noise_rows
 from .check_words import PAIRS, caveat, pair_name
 from .parts import Cell, Drawing, More, Section, Table
@@ -23,12 +23,12 @@ FREE = ("uniform_uniform", "gaussian_gaussian", "product_uniform", "product_gaus
 """Pairs without a method in them: one row each."""
 
 
-def calibration_sections(results: Results) -> list[Section]:
+def calibration_section(results: Results) -> Section | None:
     """One small table of the pairs without a model, the noise curves, and a table per pair of maps; or nothing."""
     table = results.calibration
     if not len(table):
-        return []
-    metrics = _metrics(table)
+        return None
+    metrics = in_reading_order(table["metric"])
     pairs = [str(p) for p in table["pair"].unique() if p != PAIR]
     free = [p for p in PAIRS if p in pairs and p in FREE]
     others = [p for p in (*PAIRS, *pairs) if p in pairs and p not in FREE]
@@ -37,10 +37,8 @@ def calibration_sections(results: Results) -> list[Section]:
     tables = [Table("Pairs without any network", "pair", names, rows)] if rows else []
     more = [_pair(results, p, metrics) for p in dict.fromkeys(others)]
     noise = [Drawing(NOISE, inline_svg(noise_curves(results), "n-", NOISE))] if len(noise_rows(results)) else []
-    return [
-        Section("calibration", "Calibration of the similarities", "Calibration", [TEXT],
-                caveat(results.config, "calibration"), tables=tables, drawings=noise, more=more)
-    ]  # fmt: skip
+    return Section("calibration", "Calibration of the similarities", "Calibration", [TEXT],
+                   caveat(results.config, "calibration"), tables=tables, drawings=noise, more=more)  # fmt: skip
 
 
 def _pair(results: Results, pair: str, metrics: list[str]) -> More:
@@ -58,9 +56,3 @@ def _cells(rows: pd.DataFrame, metrics: list[str]) -> list[Cell]:
         else Cell("–")
         for m in metrics
     ]
-
-
-def _metrics(table: pd.DataFrame) -> list[str]:
-    have = [str(m) for m in table["metric"].unique()]
-    known = [m for m in METRIC_NAMES if m in have]
-    return known + [m for m in have if m not in known]

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ..checks.chain import DECIDING
 from ..experiment.results import Results
-from ..plots._select import bottom, checks_of, first_check, metrics_of
+from ..plots._select import bottom, checks_of, first_check, metrics_of, without_verdict
 from ..plots._style import is_control, metric_name
 from ..plots.combined import combined
 from .check_words import short
@@ -46,7 +46,10 @@ class Chip:
 
 @dataclass(frozen=True)
 class Card:
-    """All that is said about one method; verdict, reason, facts and panels are those of the first check that judges."""
+    """All that is said about one method; verdict, reason, facts and panels are those of the first check that judges.
+
+    Verdict and reason are "" where no check that judges was asked for.
+    """
 
     method: str
     verdict: str
@@ -60,8 +63,11 @@ class Card:
 
 
 def cards(results: Results) -> list[Card]:
-    """The cards in the order of the verdicts, worst first."""
-    return [_card(results, row) for row in results.verdicts.to_dict("records")]
+    """The cards in the order of the verdicts, worst first; without any verdict only those that show something."""
+    if not without_verdict(results):
+        return [_card(results, row) for row in results.verdicts.to_dict("records")]
+    rows = results.verdicts.assign(verdict="", reason="").to_dict("records")
+    return [card for card in (_card(results, row) for row in rows) if card.panels or card.facts]
 
 
 def overviews(results: Results) -> list[Panel]:
@@ -101,17 +107,25 @@ def _chips(results: Results, method: str) -> list[Chip]:
 
 
 def _facts(results: Results, row: dict[Any, Any]) -> list[Fact]:
+    found = _judged_facts(results, row) if row["verdict"] else []
+    if measured(row.get("faithfulness")):
+        found.append(Fact("faithfulness", number(row["faithfulness"]), _interval(row, "faithfulness")))
+    return found + [Fact(k, percent(row[k])) for k in ("undefined", "vanished") if row.get(k, 0) > 0]
+
+
+def _judged_facts(results: Results, row: dict[Any, Any]) -> list[Fact]:
     check, method, metric = first_check(results), str(row["method"]), str(row["metric"])
     curves = results.curves[results.curves["check"] == check]
     half, last = half_and_last(curves[(curves["method"] == method) & (curves["metric"] == metric)])
     band = results.floor(method, metric, check)
     facts = [Fact("null floor", number(row["floor"]), interval(band.get("floor_lower"), band.get("floor_upper")))]
-    if check in checks_of(results, staged=True):
+    staged = check in checks_of(results, staged=True)
+    if staged:
         facts.append(Fact("excess at half", number(half.get("excess")), _interval(half, "excess")))
-    facts.append(Fact("excess at end", number(last.get("excess")), _interval(last, "excess")))
-    if measured(row.get("faithfulness")):
-        facts.append(Fact("faithfulness", number(row["faithfulness"]), _interval(row, "faithfulness")))
-    return facts + [Fact(k, percent(row[k])) for k in ("undefined", "vanished") if row.get(k, 0) > 0]
+    return [
+        *facts,
+        Fact("excess at end" if staged else "excess", number(last.get("excess")), _interval(last, "excess")),
+    ]
 
 
 def _interval(row: dict[Any, Any], name: str) -> str:
@@ -124,4 +138,4 @@ def _overview_text(results: Results, metric: str) -> str:
     ends = [
         f"{method} {number(half_and_last(part)[0].get('mean'))}" for method, part in rows.groupby("method", sort=False)
     ]
-    return f"{metric_name(metric)} similarity with half of the blocks randomised: " + ", ".join(ends)
+    return f"{metric_name(metric)} similarity halfway: " + ", ".join(ends)

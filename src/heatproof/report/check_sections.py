@@ -8,7 +8,7 @@ from typing import Any
 from ..checks.chain import DECIDING
 from ..experiment.results import Results
 from ..plots import combined, similarity_bars
-from ..plots._select import checks_of, first_check, methods_of, metrics_of, rows_of, stage_names
+from ..plots._select import methods_of, metrics_of, rows_of, stage_names
 from ..plots._style import check_name, is_control, metric_name
 from .check_words import CHECKS, caveat, short
 from .parts import Cell, Drawing, More, Section, Table
@@ -17,23 +17,12 @@ from .svg import inline_svg
 from .words import number, percent
 
 
-def curve_sections(results: Results) -> list[Section]:
-    """One section for every check with several stages but the first, which the cards and the overview show."""
-    others = [check for check in checks_of(results, staged=True) if check != first_check(results)]
-    return [_curves(results, check, f"curves-{place}") for place, check in enumerate(others)]
-
-
-def bar_sections(results: Results) -> list[Section]:
-    """One section for every check with one stage, label randomisation apart."""
-    found = [check for check in checks_of(results, staged=False) if check != "labels"]
-    return [
-        Section(
-            f"bars-{place}", title(check), short(check), [t for t in (CHECKS.get(check, ""), changed(results, check)) if t],
-            caveat(results.config, check),
-            **bars(results, check, f"b{place}-"),
-        )
-        for place, check in enumerate(found)
-    ]  # fmt: skip
+def bar_section(results: Results, check: str, id: str) -> Section:
+    """The section of a check with one stage."""
+    texts = [text for text in (CHECKS.get(check, ""), changed(results, check)) if text]
+    return Section(
+        id, title(check), short(check), texts, caveat(results.config, check), **bars(results, check, f"{id}-")
+    )
 
 
 def bars(results: Results, check: str, prefix: str) -> dict[str, Any]:
@@ -72,7 +61,8 @@ def _verdict(row: dict[Any, Any]) -> Cell:
     return Cell(str(row["verdict"]), number(row.get("excess")), str(row["verdict"]))
 
 
-def _curves(results: Results, check: str, id: str) -> Section:
+def curve_section(results: Results, check: str, id: str) -> Section:
+    """The section of a check with several stages."""
     metrics = metrics_of(results, check)
     deciding, others = split(metrics)
     shown = [_combined(results, check, m, f"{id}-{m_place}-") for m_place, m in enumerate(deciding or others)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -94,4 +95,4 @@ def _single(results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_." else "-" for c in str(name))
+    return re.sub(r"[^\w.]+", "-", name).strip("-")

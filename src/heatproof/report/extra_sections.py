@@ -1,11 +1,11 @@
-"""The sections of checks with numbers of their own: labels with gates, planted evidence, entropy, kept share."""
+"""The sections of checks with numbers of their own: labels with gates, entropy, kept share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..experiment.results import Results
-from ..plots import efficient_bars, kept_bars, planted_bars
+from ..plots import efficient_bars, kept_bars
 from ..plots._select import ranked
 from ..plots.checks import VARIANTS
 from .check_sections import bars, title
@@ -15,14 +15,14 @@ from .svg import inline_svg
 from .words import interval, number, percent
 
 Row = dict[Any, Any]
-PLANTED = (
-    "Permuted labels alone do not prove a map wrong: where the object is the only evidence, a good map need not move. So "
-    "two networks are trained on the same pictures, each to read another patch of them. A map that shows what its network "
-    "reads must move from one patch to the other."
-)
 EFFICIENT = (
     "How much more complex a map becomes when all weights are random: the rise of the entropy of its histogram, as a share "
-    "of what it was. A map that follows the network rises; 0 means that nothing changed."
+    "of what it was, as the mean over photos of each photo's own rise. A map that follows the network rises; 0 means that "
+    "nothing changed."
+)
+ENTROPIES = (
+    "Means over photos. Photos whose maps have little entropy count more in the mean rise than here, so that the two may "
+    "point apart."
 )
 KEPT = (
     "A competition between the classes keeps a pixel only where the explained class beats every other. How much does it "
@@ -30,35 +30,35 @@ KEPT = (
 )
 
 
-def label_sections(results: Results) -> list[Section]:
-    """Label randomisation with its gates, and the planted evidence under it."""
+def label_section(results: Results) -> Section | None:
+    """Label randomisation with its gates; None where it was not asked for."""
     record = results.config.get("labels")
     measured = "labels" in set(results.curves["check"])
-    found = [_labels(results, dict(record or {}), measured)] if measured or record else []
-    return found + ([_planted(results, under=bool(found))] if len(results.planted) else [])
+    return _labels(results, dict(record or {}), measured) if measured or record else None
 
 
-def efficient_sections(results: Results) -> list[Section]:
-    """The entropy before and after full randomisation; empty where it was not measured."""
+def efficient_section(results: Results) -> Section | None:
+    """The entropy before and after full randomisation; None where it was not measured."""
     table = results.efficient
     if not len(table):
-        return []
-    rows = _by_method(results, table)
-    cells = {m: [Cell(number(r["rise"]), interval(r["lower"], r["upper"])), Cell(number(r["before"])),
-                 Cell(number(r["after"])), Cell(str(r["bins"]))] for m, r in rows.items()}  # fmt: skip
+        return None
+    rows = by_method(results, table)
+    rises = [(m, [Cell(number(r["rise"]), interval(r["lower"], r["upper"]))]) for m, r in rows.items()]
+    means = [(m, [Cell(number(r["before"])), Cell(number(r["after"])), Cell(str(r["bins"]))]) for m, r in rows.items()]
     drawing = Drawing("", inline_svg(efficient_bars(results), "e-", "Rise of entropy: " + _listed(rows, "rise")))
-    numbers = Table("", "method", ["rise", "entropy, trained", "entropy, random", "bins"], list(cells.items()))
-    return [
-        Section("efficient", "Rise of entropy", "Entropy", [EFFICIENT], caveat(results.config, "efficient"),
-                drawings=[drawing], more=[More("Entropy before and after", tables=[numbers])])
-    ]  # fmt: skip
+    more = [
+        More("The rise in numbers", tables=[Table("", "method", ["rise"], rises)]),
+        More("Entropy of the maps", tables=[Table(ENTROPIES, "method", ["trained", "random", "bins"], means)]),
+    ]
+    return Section("efficient", "Rise of entropy", "Entropy", [EFFICIENT], caveat(results.config, "efficient"),
+                   drawings=[drawing], more=more)  # fmt: skip
 
 
-def kept_sections(results: Results) -> list[Section]:
-    """What competitions keep of trained and of random networks; empty where it was not measured."""
+def kept_section(results: Results) -> Section | None:
+    """What competitions keep of trained and of random networks; None where it was not measured."""
     table = results.kept
     if not len(table):
-        return []
+        return None
     records = {(str(r["method"]), str(r["variant"])): r for r in table.to_dict("records")}
     shown = [(m, v) for m in ranked(results, table["method"]) for v in VARIANTS if (m, v) in records]
     rows = [(f"{m}: {v}", _kept_cells(records[m, v])) for m, v in shown]
@@ -67,10 +67,8 @@ def kept_sections(results: Results) -> list[Section]:
     numbers = Table(
         "", "competition and network", ["pixels kept", "magnitude kept", "pixels expected", "classes"], rows
     )
-    return [
-        Section("kept", "What the competition keeps", "Kept", [KEPT], caveat(results.config, "kept"), drawings=[drawing],
-                tables=[numbers])
-    ]  # fmt: skip
+    return Section("kept", "What the competition keeps", "Kept", [KEPT], caveat(results.config, "kept"),
+                   drawings=[drawing], tables=[numbers])  # fmt: skip
 
 
 def _labels(results: Results, record: Row, measured: bool) -> Section:
@@ -102,7 +100,6 @@ def _gate(gate: Row) -> list[Cell]:
 
 
 HOLDS = {True: Cell("holds", verdict="sensitive"), False: Cell("does not hold", verdict="insensitive")}
-MOVED = {True: Cell("moved", verdict="sensitive"), False: Cell("did not move", verdict="insensitive")}
 
 
 def _measure(value: Any) -> str:
@@ -112,19 +109,8 @@ def _measure(value: Any) -> str:
     return f"{float(value):.3f}" if isinstance(value, int | float) else str(value)
 
 
-def _planted(results: Results, under: bool) -> Section:
-    rows = _by_method(results, results.planted)
-    cells = {m: [MOVED[bool(r["moved"])], Cell(percent(r["inside_own"])), Cell(percent(r["inside_other"])),
-                 Cell(percent(r["chance"])), Cell(number(r["similarity"]), interval(r["lower"], r["upper"]))]
-             for m, r in rows.items()}  # fmt: skip
-    columns = ["did the map move?", "inside the patch it reads", "inside the other", "by chance", "similarity"]
-    said = ", ".join(f"{m} {MOVED[bool(r['moved'])].text}" for m, r in rows.items())
-    drawing = Drawing("", inline_svg(planted_bars(results), "p-", f"Planted evidence: {said}"))
-    return Section("planted", "Planted evidence", "" if under else "Planted", [PLANTED], caveat(results.config, "planted"),
-                   under=under, drawings=[drawing], tables=[Table("", "method", columns, list(cells.items()))])  # fmt: skip
-
-
-def _by_method(results: Results, table: Any) -> dict[str, Row]:
+def by_method(results: Results, table: Any) -> dict[str, Row]:
+    """Method -> its row, in the order of the verdicts."""
     rows = {str(r["method"]): r for r in table.to_dict("records")}
     return {m: rows[m] for m in ranked(results, table["method"])}
 

@@ -14,19 +14,22 @@ from markupsafe import Markup
 
 from ..experiment.files import write_bytes
 from ..experiment.results import Results
-from ..plots._select import first_check
+from ..plots._select import first_check, without_verdict
 from ..plots._style import check_name
-from .calibration import calibration_sections
 from .cards import Card, cards, overviews
-from .check_sections import bar_sections, changed, curve_sections, matrix
+from .check_sections import changed, matrix
 from .check_words import caveat
 from .classes import class_sheets
-from .extra_sections import efficient_sections, kept_sections, label_sections
+from .contents import contents
 from .film import films
-from .parts import Section
+from .guide import guide
+from .sections import sections
 from .settings import label, settings
-from .tables import number_columns, numbers, stages, troubles
-from .words import MEANING, SHAPES, breakable, count, percent
+from .tables import number_notes, numbers, stages, troubles
+from .words import SHAPES, breakable, count, percent
+
+WAYS = {"cascading": " from the output down", "reverse": " from the input up", "smooth": " from the input up"}
+"""How the network is randomised in the film strips of a check."""
 
 
 def render(results: Results) -> Path:
@@ -62,29 +65,33 @@ def _page(results: Results) -> dict[str, Any]:
     config, every, first = results.config, cards(results), first_check(results)
     script = _asset("script.js")
     tested = [card for card in every if not card.control]
-    return {
+    tables, found, seen = numbers(results), sections(results), overviews(results)
+    page = {
+        "judged": not without_verdict(results),
         "policy": _policy(script),
         "style": Markup(_asset("style.css")),
         "script": Markup(script),
         "model": str(config.get("model", "unnamed model")),
         "summary": _summary(results),
         "tally": _tally(tested),
-        "meaning": MEANING,
+        "guide": guide(results, every),
         "shapes": SHAPES,
         "cards": tested,
         "controls": [card for card in every if card.control],
         "refused": troubles(results)["refused"],
-        "overviews": overviews(results),
+        "overviews": seen,
         "films": films(results),
+        "way": WAYS.get(results.strips[0].check, "") if results.strips else "",
         "several_films": len({strip.check for strip in results.strips}) > 1,
-        "numbers": numbers(results),
-        "number_columns": number_columns(results),
+        "numbers": tables,
+        "number_notes": number_notes(tables),
         "matrix": matrix(results),
         "first": check_name(first),
+        "labels_first": first == "labels",
         "several_checks": results.curves["check"].nunique() > 1,
         "first_caveat": caveat(config, first),
         "first_changed": changed(results, first),
-        "sections": _sections(results),
+        "sections": list(found.values()),
         "sheets": class_sheets(results),
         "stages": stages(results),
         "troubles": troubles(results),
@@ -96,18 +103,23 @@ def _page(results: Results) -> dict[str, Any]:
         "label": label,
         "percent": percent,
     }
+    return page | {"contents": contents(_before(page), found, _after(page))}
 
 
-def _sections(results: Results) -> list[Section]:
-    """Every check in the order in which people read them: weights, labels, classes, and what the numbers mean."""
-    return [
-        *curve_sections(results),
-        *bar_sections(results),
-        *label_sections(results),
-        *efficient_sections(results),
-        *kept_sections(results),
-        *calibration_sections(results),
-    ]
+def _before(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """Links to what stands before the checks and is there."""
+    cards = page["cards"] or page["controls"]
+    links = {"verdicts": (cards, "Verdicts" if page["judged"] else "Methods"), "by-check": (page["matrix"], "By check"),
+             "together": (page["overviews"], "Curves")}  # fmt: skip
+    return [(id, name) for id, (there, name) in links.items() if there]
+
+
+def _after(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """Links to what stands after the checks and is there."""
+    links = {"classes": (page["sheets"], "All classes"), "strips": (page["films"], "Film strips"),
+             "numbers": (page["numbers"], "Numbers")}  # fmt: skip
+    found = [(id, name) for id, (there, name) in links.items() if there]
+    return [*found, ("missing", "Missing"), ("settings", "Settings")]
 
 
 def _asset(name: str) -> str:
@@ -133,4 +145,4 @@ def _summary(results: Results) -> list[str]:
 
 def _tally(tested: list[Card]) -> list[tuple[str, int]]:
     """How many methods have each verdict, in the order of the cards."""
-    return list(Counter(card.verdict for card in tested).items())
+    return list(Counter(card.verdict for card in tested if card.verdict).items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from ..checks.chain import DECIDING
 from ..experiment.results import Results
-from ..plots._select import advances, checks_of, first_check, metrics_of, ranked, stage_names
+from ..plots._select import advances, checks_of, in_order, metrics_of, ranked, stage_names
 from ..plots._style import check_name, is_control, metric_name
 from .small import half_and_last
 from .words import interval, number, percent
@@ -18,14 +19,35 @@ from .words import interval, number, percent
 Row = dict[str, Any]
 
 
-def numbers(results: Results) -> list[tuple[str, list[Row]]]:
+SUPPORT = (
+    "Spearman where not zero looks at the pixels that are not zero in at least one of the two maps. Where maps are zero in "
+    "different places, each is zero where the other is not, so that it can be strongly negative without any meaning."
+)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The table of one check: columns with what they mean, and rows whose cells stand under them."""
+
+    check: str
+    columns: dict[str, str]
+    rows: list[Row]
+
+
+def numbers(results: Results) -> list[Numbers]:
     """Per check, the first check first, one row per method and metric in the order of the verdicts; cells are text.
 
     Checks whose stages do not build on each other have no half and no end: their numbers stand under their stages.
     """
-    checks = sorted(map(str, results.curves["check"].unique()), key=lambda check: check != first_check(results))
+    checks = in_order(results, map(str, results.curves["check"].unique()))
     built = [check for check in checks if advances(results, check)] or checks
-    return [(check_name(check), _rows(results, check, partial(_numbers, results, check))) for check in built]
+    return [_table(results, check) for check in built]
+
+
+def _table(results: Results, check: str) -> Numbers:
+    columns = _columns(results, check)
+    rows = _rows(results, check, partial(_numbers, results, check, list(columns)))
+    return Numbers(check_name(check), columns, rows)
 
 
 def _rows(results: Results, check: str, row: Callable[[str, str, pd.DataFrame], Row]) -> list[Row]:
@@ -36,42 +58,60 @@ def _rows(results: Results, check: str, row: Callable[[str, str, pd.DataFrame], 
     return [row(method, metric, parts[method, metric]) for method, metric in places if (method, metric) in parts]
 
 
-def _numbers(results: Results, check: str, method: str, metric: str, part: pd.DataFrame) -> Row:
+def _numbers(results: Results, check: str, columns: list[str], method: str, metric: str, part: pd.DataFrame) -> Row:
     floor = results.floor(method, metric, check)
     half, last = half_and_last(part)
+    similarity, excess = _cell(last, "mean", "lower", "upper"), _cell(last, "excess")
+    cells = {
+        "null floor": _cell(floor, "floor"),
+        "similarity": similarity,
+        "similarity, half": _cell(half, "mean", "lower", "upper"),
+        "similarity, end": similarity,
+        "excess": excess,
+        "excess, half": _cell(half, "excess"),
+        "excess, end": excess,
+        "prior": (number(floor.get("prior")), ""),
+        "closed form": (number(floor.get("closed_form")), ""),
+        "shared zeros": (percent(floor.get("zeros")), ""),
+        "defined": (percent(last.get("defined")), ""),
+    }
     return {
         "method": method,
         "control": is_control(method, results.config),
         "metric": metric_name(metric),
         "decides": metric in DECIDING,
-        "cells": [
-            _cell(floor, "floor"),
-            _cell(half, "mean", "lower", "upper"),
-            _cell(last, "mean", "lower", "upper"),
-            _cell(half, "excess"),
-            _cell(last, "excess"),
-            (number(floor.get("prior")), ""),
-            *([(number(floor.get("closed_form")), "")] if "closed_form" in results.floors else []),
-            (percent(floor.get("zeros")), ""),
-            (percent(last.get("defined")), ""),
-        ],
+        "cells": [cells[name] for name in columns],
     }
 
 
-def number_columns(results: Results) -> dict[str, str]:
-    """The heads of the columns with what they mean."""
-    closed = "what independent magnitudes with these shared zeros would have; belongs to absolute Spearman"
-    return {
-        "null floor": "similarity to the maps of fully randomised networks",
-        "similarity, half": "with half of the blocks randomised",
+CLOSED = "absolute Spearman that the zeros of the two maps give by themselves, all other magnitudes being independent"
+
+
+def _columns(results: Results, check: str) -> dict[str, str]:
+    """The heads of the columns with what they mean: no half and no end where there is one stage."""
+    two_stages = {
+        "similarity, half": "at the first stage with half of the blocks randomised, or of every weight",
         "similarity, end": "with all blocks randomised, or at the last stage of the check",
         "excess, half": "what is left above the floor, 1 = everything",
         "excess, end": "should be near 0 where everything is randomised, else the floor is badly estimated",
+    }
+    one_stage = {"similarity": "to the original map", "excess": "what is left above the floor, 1 = everything"}
+    closed = "closed_form" in results.floors and results.floors["closed_form"].notna().any()
+    return {
+        "null floor": "similarity to the maps of fully randomised networks",
+        **(two_stages if check in checks_of(results, staged=True) else one_stage),
         "prior": "similarity between the maps of two random networks; decides nothing",
-        **({"closed form": closed} if "closed_form" in results.floors else {}),
+        **({"closed form": CLOSED} if closed else {}),
         "shared zeros": "pixels that are zero in both maps",
         "defined": "share of image and seed cells with a value, last stage",
     }
+
+
+def number_notes(tables: list[Numbers]) -> dict[str, str]:
+    """What the columns of all tables mean, and what support-only Spearman is where it was measured."""
+    notes = {name: hint for table in tables for name, hint in table.columns.items()}
+    support = metric_name("spearman_support")
+    return notes | ({support: SUPPORT} if any(row["metric"] == support for t in tables for row in t.rows) else {})
 
 
 def stages(results: Results) -> list[dict[str, Any]]:

@@ -75,6 +75,32 @@ def zero_share(a: Tensor, b: Tensor) -> Tensor:
     return or_nan(share, (x.isfinite() & y.isfinite()).all(1), a)
 
 
+def zero_pattern_null(a: Tensor, b: Tensor) -> Tensor:
+    """Absolute rank correlation that the zeros of two maps give by themselves. ``(B, C, H, W) -> (B,)``.
+
+    What `spearman` with absolute=True is in the mean when the magnitudes of the nonzero pixels are independent of each
+    other: with n of N pixels nonzero in both maps and m_a, m_b in each, average ranks for the zeros give
+    ``(N^2 / 4) (n - m_a m_b / N) / sqrt(V_a V_b)`` with ``V = (N^3 - N - z^3 + z) / 12``, z = N - m.
+
+    Source: derived here; with the same zeros in both it is ``3 z N / (3 z N + m^2 - 1)`` (semantics.md, 0.5).
+
+    Returns:
+        float64 in [-1, 1], negative where the supports avoid each other, 0 for a map without zeros; NaN where either map
+        is constant or not finite.
+
+    Raises:
+        InputError: two stacks that cannot be compared.
+    """
+    a, b = check_pair(a, b, "zero_pattern_null")
+    x, y = (per_pixel(maps, absolute=True).flatten(1) for maps in (a, b))
+    pixels = float(x.shape[1])
+    here, there = x != 0, y != 0
+    both, m_a, m_b = ((s.sum(1).double()) for s in (here & there, here, there))
+    v_a, v_b = ((pixels**3 - pixels - (pixels - m) ** 3 + (pixels - m)) / 12 for m in (m_a, m_b))
+    value = pixels**2 / 4 * (both - m_a * m_b / pixels) / (v_a * v_b).sqrt()
+    return or_nan(value, usable(x, y), a)
+
+
 def rank_correlation(x: Tensor, y: Tensor, outside: Tensor | int = 0) -> Tensor:
     """Pearson correlation of average ranks, row by row, NaN for constant rows. ``(B, N), (B, N) -> (B,)`` float64.
 

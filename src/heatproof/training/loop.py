@@ -16,8 +16,9 @@ from ..errors import HeatproofError
 from . import optimiser
 from .evaluate import accuracy
 from .options import Options
+from .trial import Augment as Augment
+from .trial import check_fits
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 Progress = Callable[[int, int, str], object]
 """``progress(done, total, info)``: steps done, steps in all, one line about where training stands."""
 
@@ -61,7 +62,7 @@ class Run:
     @property
     def finished(self) -> bool:
         last, until = self.history[-1].evaluated if self.history else None, self.options.until
-        return len(self.history) == self.options.epochs or (last is not None and until is not None and last >= until)
+        return len(self.history) >= self.options.epochs or (last is not None and until is not None and last >= until)
 
 
 def steps(options: Options, pixels: Tensor) -> int:
@@ -77,7 +78,12 @@ def begin(
     augment: Augment | None,
     progress: Progress | None,
 ) -> Run:
-    """The model on its device, with a fresh optimizer."""
+    """The model on its device, with a fresh optimizer.
+
+    Raises:
+        InputError: images or classes that do not fit the model, which is unchanged then.
+    """
+    check_fits(model, pixels, targets, "train", augment)
     model.to(torch.device(options.device))
     if any(p.dim() == 4 for p in model.parameters()):
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.4 times as fast on a CPU
@@ -112,8 +118,10 @@ def run_epoch(run: Run) -> None:
 
 def _report(run: Run, progress: Progress, step: int, tally: Tensor) -> None:
     loss, hits, images = tally.tolist()
-    done, epochs = len(run.history), run.options.epochs
+    done, epochs, until = len(run.history), run.options.epochs, run.options.until
     info = f"epoch {done + 1} of {epochs}, loss {loss / images:.3f}, accuracy {hits / images:.3f}"
+    if until is not None:
+        info = f"epoch {done + 1} of at most {epochs}, accuracy {hits / images:.3f}, wants {until:g}"
     progress(done * run.steps + step, epochs * run.steps, info)
 
 

@@ -59,7 +59,7 @@ def chosen(
     if not (0 < lr < math.inf and 0 <= weight_decay < math.inf):
         raise InputError(f"train(lr={lr}, weight_decay={weight_decay}): expected lr over 0 and weight_decay from 0 on")
     _check_until(until, schedule)
-    where = torch.device(device)
+    where = usable(device, "train")
     names = _decayed(model, decayed)
     return Options(
         epochs,
@@ -74,6 +74,20 @@ def chosen(
         _bf16(bf16, where),
         str(where),
     )
+
+
+def usable(device: str | torch.device, what: str) -> torch.device:
+    """The device, on which a number can be written and read; else an `InputError` that starts with `what`."""
+    try:
+        torch.zeros(1, device=device).item()
+        return torch.device(device)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InputError(
+            f"{what}(device={device!r}) cannot be used: {str(error).splitlines()[0]}; expected 'cpu', or 'cuda' where "
+            "torch finds one"
+        ) from None
 
 
 def check_data(pixels: Tensor, targets: Tensor) -> None:

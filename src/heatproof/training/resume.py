@@ -50,14 +50,14 @@ def read(path: Path, expected: State) -> State | None:
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGED as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = str(error) if isinstance(error, OSError) else "it is damaged, or of another tool"
         raise RunError(
             f"train(checkpoint={str(path)!r}): the file cannot be read ({reason}); delete {path} to train from the start, "
             "or name another file"
         ) from error
     if not isinstance(held, dict) or held.get("kind") != KIND:
         raise RunError(f"train(checkpoint={str(path)!r}): this file is no state of a training; name another file")
-    _check_same(path, held["identity"], expected)
+    _check_same(path, held["identity"], expected, len(held["history"]))
     return held
 
 
@@ -92,8 +92,10 @@ def save(path: Path, run: Run, found: State) -> None:
     write_whole(path, lambda temporary: temporary.write_bytes(content.getbuffer()))
 
 
-def _check_same(path: Path, held: State, expected: State) -> None:
+def _check_same(path: Path, held: State, expected: State, passes: int) -> None:
     differing = [name for name in expected if held.get(name) != expected[name]]
+    if expected["schedule"] is None and expected["epochs"] >= passes:  # at a constant rate they are a limit only
+        differing = [name for name in differing if name != "epochs"]
     if "pixels" in differing:  # then so does what the augmentation makes of them
         differing = [name for name in differing if name != "augment"]
     if differing:
