@@ -21,10 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 import heatproof as hp
-from heatproof.audit import read_audit
 from heatproof.checks.labels import train_pair
 from heatproof.data.idx import read_idx
-from heatproof.experiment.results import Results
+from heatproof.experiment.results import Results, load
 from heatproof.models.nets.adebayo import CNN_DECAYED, AdebayoCNN, AdebayoMLP
 from heatproof.train import accuracy, load_network, save_network, seeded, train
 
@@ -133,7 +132,7 @@ def show(out: Path) -> None:
 
 
 def _show_cascade(folder: Path) -> None:
-    results = read_audit(folder).results
+    results = load(folder)
     _, net, preset = folder.name.split("-")
     for metric, published in (("spearman_abs", CASCADE_ABS[net]), ("spearman", CASCADE_SIGNED[net])):
         table = Table("method", *STAGES[net], "floor", "verdict", title=f"{net}, {preset}, {metric}: published | ours")
@@ -150,7 +149,7 @@ def _show_cascade(folder: Path) -> None:
 def _show_labels(folder: Path) -> None:
     if not (folder / "audit" / "config.json").exists():
         return
-    results = read_audit(folder / "audit").results
+    results = load(folder / "audit")
     _, dataset, net = folder.name.split("-")
     table = Table(
         "method", "absolute", "signed", "floor abs", "verdict", title=f"labels, {dataset} {net}: published | ours"

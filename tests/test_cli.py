@@ -265,7 +265,7 @@ def test_an_unfinished_training_goes_on_with_more_epochs_in_the_same_folder(plac
     bright_or_dark(place, "train.npz", 40, 0)
     bright_or_dark(place, "test.npz", 30, 1)
     options = (*TINY, "--train", "train.npz", "--images", "test.npz", "--lr", "0.002")
-    short = run(place, "audit", *options, "--epochs", "3", factory="wide_net")
+    short = run(place, "audit", *options, "--epochs", "1", factory="wide_net")
     assert short.exit_code == 1
     assert "The same command with more --epochs goes on from here" in short.text
     assert [p.name for p in (place / "run").iterdir()] == ["labels"]
@@ -281,6 +281,9 @@ def test_audited_images_that_were_trained_on_are_named(place: Path) -> None:
     pictures(place, "both/train", "ant bee", 20, 0)
     pictures(place, "both/test", "ant bee", 20, 1)
     options = (*TINY, *LEARN, "--train", "both", "--images", "both", "--split", "train", "--limit", "4")
+    plan = run(place, "audit", *options, "--dry-run", factory="wide_net")
+    assert "jobs, about" in plan.text, "the check alone has a plan too"
+    assert not (place / "run").exists()
     result = run(place, "audit", *options, factory="wide_net")
     assert result.exit_code == 0, result.text
     assert "4 of the 4 audited images were trained on" in result.text
@@ -294,6 +297,11 @@ UNFIT: dict[str, tuple[tuple[Any, ...], str, str]] = {
     "another size": (("--size", "20"), "wide_net", "3, 20, 20)"),
     "grey training images": (("--train", "grey"), "wide_net", "training images have 1 channels and test images 3"),
     "a network for grey images": ((), "grey_net", "3, 16, 16)"),
+    "training images of other channels and classes": (
+        ("--train", "greys"),
+        "wide_net",
+        "training images have 1 channels and test images 3",
+    ),
     "numbers of other classes": (("--images", "numbers.npz"), "wide_net", "has the classes ant, bee"),
     "names for other classes": (("--class-names", "names.txt"), "wide_net", "--class-names names 3 classes"),
     "unknown class": (("--target", "unicorn"), "wide_net", "neither a number nor a class name"),
@@ -314,6 +322,7 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(
     pictures(place, "test", "ant bee", 4, 1)
     pictures(place, "four", "ant bee cow dog", 4, 2)
     pictures(place, "grey", "ant bee", 4, 3, channels=1)
+    pictures(place, "greys", "x y z", 2, 3, channels=1)
     bright_or_dark(place, "numbers.npz", 10, 0)
     (place / "names.txt").write_text("ant\nbee\ncow\n")
     before = {p for p in place.rglob("*") if "__pycache__" not in str(p)}

@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import synthetic_results
+from heatproof.audit import Audit
 from heatproof.checks.kinds import CHECKS as KINDS
+from heatproof.cli import shown as cli_shown
 from heatproof.errors import InputError, RunError
 from heatproof.experiment.results import Results
 from heatproof.plots.classes import class_tiles
@@ -479,8 +482,11 @@ def test_a_run_of_one_stage_checks_alone_has_a_report(whole: Results, tmp_path: 
                                 by_check=whole.by_check[whole.by_check["check"] == "labels"])  # fmt: skip
     page = Page(render(alone).read_text("utf-8"))
     assert "All methods together" not in page.text
-    for absent in ("excess at half", "excess at end", "half of the network", "half of it", "corner", "still follows", "output down", "halfway"):
-        assert absent not in page.text[: page.text.index("What is missing")], absent
+    before = page.text[: page.text.index("What is missing")]
+    for absent in ("excess at half", "excess at end", "half of the network", "half of it", "corner", "still follows"):
+        assert absent not in before, absent
+    assert "output down" not in before
+    assert "halfway" not in before
     assert not [c for c in page.values("class") if c in ("legend", "l-zone")]
     card = page.text[page.text.index("How to read a card") : page.text.index("Label randomisation")]
     assert "trained the same way on permuted labels" in card
@@ -595,3 +601,33 @@ def test_every_new_figure_is_written(whole: Results, tmp_path: Path) -> None:
         "curves-graded-spearman", "methods-graded-spearman", "bars-labels", "calibration-noise", "efficient", "kept",
         "planted", "classes-0",
     ]  # fmt: skip
+
+
+def printed(run: Results, monkeypatch: pytest.MonkeyPatch) -> str:
+    out = Console(file=io.StringIO(), width=80)
+    monkeypatch.setattr(cli_shown, "console", out)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    for name in ("table.csv", "planted.csv"):
+        (run.folder / name).touch()
+    cli_shown.finish(Audit(run.table, run.verdicts, run.folder / "report.html", run.folder, run), None)
+    return out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_an_audit_prints_what_was_asked_for(whole: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = printed(dataclasses.replace(whole, folder=tmp_path), monkeypatch)
+    assert "verdicts, cascading randomisation" in every
+    assert re.search(r"method +Reverse +Full +Smoothed +Labels", every)
+    assert re.search(r"smoothgrad +sensitive +sensitive +sensitive +insensitive", every)
+    assert re.search(r"smoothgrad +unclear +0\.14 +0\.09", every)
+    assert re.search(r"cgi +0\.41 +0\.20 +0\.19 +0\.20", every)
+    assert re.search(r"rise of entropy\s+method +rise", every)
+    assert "…" not in every
+    assert "planted.csv, table.csv" in " ".join(every.split())
+    for check, words in (("planted", "planted evidence"), ("graded", "graded randomisation, last stage")):
+        run = unjudged(whole, tmp_path, check)
+        run = run if check == "planted" else dataclasses.replace(run, planted=run.planted.iloc[:0])
+        text = printed(run, monkeypatch)
+        assert words in text
+        assert text.count("no verdict asked for") == 1
+        for absent in ("undecided", "verdicts,", "A map that passes"):
+            assert absent not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError
@@ -35,4 +36,4 @@ def check_unseen(pixels: Tensor, test_pixels: Tensor, what: str) -> None:
 
 
 def _hash(image: Tensor) -> bytes:
-    return hashlib.sha256(image.detach().cpu().contiguous().numpy().tobytes()).digest()
+    return hashlib.sha256(image.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data).digest()

@@ -91,8 +91,8 @@ def trained_pair(asked: Relabelled, data: TrainingData, given: Inputs, folder: P
     _told(pair)
     if any(gate["holds"] is False and "training accuracy" in gate["name"] for gate in pair.gates["gates"]):
         raise RunError(
-            f"{pair.gates['why']} Nothing was audited. The same command with more --epochs goes on from here (the networks "
-            f"are in {folder / 'labels'}); fewer images (--train-limit) are learned sooner, in another --out"
+            "the networks have not learned their labels; nothing was audited. The same command with more --epochs goes on "
+            f"from here (they are in {folder / 'labels'}); fewer images (--train-limit) are learned sooner (another --out)"
         )
     return pair
 

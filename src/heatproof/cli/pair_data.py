@@ -63,12 +63,13 @@ def training_data(train: Path, limit: int | None, given: Inputs, images: Path) -
             "a model that can be built (torchvision:NAME, package.module:factory)"
         )
     part: Split | None = "train" if has_splits(train) else None
-    own = labelled(train, part, loaded.preprocess, 1).classes or ()
+    one = labelled(train, part, loaded.preprocess, 1)
+    own = one.classes or ()
+    _check_shapes(one.pixels, given.images.pixels)
     _check_names(own, given, train, images)
     with bar("reading training images") as step:
         source = labelled(train, part, loaded.preprocess, limit, classes=given.listed, progress=step)
     test = _test(images, given, source.classes)
-    _check_shapes(source.pixels, test.pixels)
     return TrainingData(
         loaded.factory, source.pixels, _targets(source), test.pixels, _targets(test), source.classes or own
     )
@@ -122,7 +123,7 @@ def _check_shapes(train: Tensor, test: Tensor) -> None:
             f"training images have {train.shape[1]} channels and test images {test.shape[1]}; give both grey or both in "
             "colour, as the model takes them"
         )
-    if train.shape != (len(train), *test.shape[1:]):
+    if train.shape[2:] != test.shape[2:]:
         raise InputError(
             f"training images are {tuple(train.shape[2:])} pixels and test images {tuple(test.shape[2:])}; give a size "
             "(--size)"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from ..audit import Audit, AuditPlan, prepare, run_audit
 from ..experiment.budget import seconds_of
+from ..plots._select import without_verdict
 from ..report.export import figures as export_figures
-from .console import bar, console, minutes, number
+from .console import bar, console, minutes
+from .tables import tables
 
 
 def print_plan(plan: AuditPlan) -> None:
@@ -52,17 +52,20 @@ def run_with_bar(plan: AuditPlan) -> Audit:
 
 
 def finish(result: Audit, format: str | None) -> None:
-    """The verdicts as a table, and where the files are."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("method", "verdict", "excess at half", "floor", "faithfulness"):
-        table.add_column(column, justify="left" if column in ("method", "verdict") else "right")
-    for row in result.verdicts.to_dict("records"):
-        colour = {"sensitive": "green", "undecided": "yellow"}.get(row["verdict"], "red")
-        numbers = [number(row.get(k)) for k in ("excess", "floor", "faithfulness")]
-        table.add_row(row["method"], f"[{colour}]{row['verdict']}[/{colour}]", *numbers)
-    console.print(table)
+    """What was asked for, as tables, and where the files are."""
+    results = result.results
+    judged = not without_verdict(results)
+    for table in tables(results):
+        console.print(table)
+        console.print()
+    if not judged:
+        console.print("no verdict asked for: none of these checks carries one", markup=False)
     if format:
-        drawn = export_figures(result.results, format)  # type: ignore[arg-type]
+        drawn = export_figures(results, format)  # type: ignore[arg-type]
         console.print(f"{len(drawn)} figures in {result.folder / 'figures'}", markup=False)
     console.print(f"report: {result.report}", markup=False)
-    console.print("A map that passes is not thereby right: a random map passes too. Read the faithfulness beside it.")
+    console.print(f"beside it: {', '.join(sorted(p.name for p in result.folder.glob('*.csv')))}", markup=False)
+    if judged:
+        console.print(
+            "A map that passes is not thereby right: a random map passes too. Read the faithfulness beside it."
+        )

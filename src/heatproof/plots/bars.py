@@ -88,7 +88,7 @@ def _draw(axes: Axes, places: Sequence[float], bars: Sequence[Bar]) -> None:
             _mark(axes, bar, middle)
         if bar.word:
             end = np.nanmax([0.0, bar.value, bar.upper])
-            axes.text(end, middle, f" {bar.word}", fontsize=6.5, color=colour, va="center")
+            axes.text(end, middle, f"  {bar.word}", fontsize=6.5, color=colour, va="center")
     dress(axes)
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color=MUTED, lw=0.8)
