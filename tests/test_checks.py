@@ -429,3 +429,17 @@ def test_checks_as_one_text_and_numbers_that_are_none(tmp_path: Path) -> None:
     assert plan.config["checks"] == ["full", "graded"]
     with pytest.raises(hp.InputError, match="chunk='8'"):
         plan_audit(net(), images(), methods=("gradient",), chunk="8")
+
+
+def test_fresh_noise_is_drawn_anew_for_every_network(tmp_path: Path) -> None:
+    """The authors' SmoothGrad draws fresh noise for every network; with shared noise two maps agree in it."""
+    maps = {}
+    for noise in ("shared", "fresh"):
+        options = {"methods": ("smooth(gradient, n=2, sigma=0.9)", "gradient"), "noise": noise, "images": images(16)}
+        maps[noise] = audited(tmp_path / noise, checks=("biases",), **options)
+    noisy = "smooth(gradient, n=2, sigma=0.9)"
+    first = {n: values(audit, noisy, "spearman", "biases", stage=1) for n, audit in maps.items()}
+    assert (first["shared"] == 1).all(), "the last bias changes nothing, and the noise is the same"
+    assert first["fresh"].mean() < 0.95
+    plain = [values(audit, "gradient", "spearman", "biases") for audit in maps.values()]
+    assert np.array_equal(*plain)

@@ -196,7 +196,7 @@ def _subject(
     subject = Subject(
         private, images, _targets(original, targets, images, s.score), methods, s.metrics or (), s.score,
         tuple(blocks_of(private, calibration, s.blocks)), calibration, s.factory, s.init, s.std, s.batch_norm, s.classes,
-        chunk, s.seed, s.draws, s.black,
+        chunk, s.seed, s.draws, s.black, s.noise,
     )  # fmt: skip
     return subject, original
 

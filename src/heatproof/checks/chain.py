@@ -41,7 +41,7 @@ class Subject:
     """What is audited: a private model, its images and targets, and how it is randomised.
 
     metrics are texts as `heatproof.similarity.metrics` reads them; black is a black pixel in the model's units, ``(C,)``,
-    None for 0.
+    None for 0. noise: a method that averages over noise draws the same for every network ("shared"), or its own ("fresh").
     """
 
     model: nn.Module
@@ -61,6 +61,7 @@ class Subject:
     seed: int = 0
     draws: str = "nested"
     black: Tensor | None = None
+    noise: str = "shared"
 
 
 @dataclass
@@ -247,7 +248,8 @@ def _one(
     explain: Explain, private: nn.Module, x: Tensor, target: Tensor, index: Tensor, subject: Subject, variant: str
 ) -> Tensor:
     spec = spec_of(explain)
-    own_noise = spec is not None and spec.control_noise and variant != "original"
+    own_noise = spec is not None and (spec.control_noise or (spec.noise and subject.noise == "fresh"))
+    own_noise = own_noise and variant != "original"
     seed = generator(subject.seed, variant).initial_seed() if own_noise else subject.seed
     model, inputs = guarded(explain, private, x)
     return attribute(explain, model, inputs, target, score=subject.score, seed=seed, index=index)

@@ -105,6 +105,10 @@ def audit(
         str | None,
         typer.Option(help="new weights once for each seed (nested, default), or again at each stage (fresh)"),
     ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="of SmoothGrad and its like: the same for every network (shared, default) or fresh"),
+    ] = None,
     batch_norm: Annotated[
         str | None, typer.Option(help="running statistics of randomised blocks: reestimate (default), keep, reset")
     ] = None,
@@ -155,7 +159,8 @@ def audit(
     if data:
         given = replace(given, names=data.classes)
     chosen: dict[str, Any] = {
-        "classes": classes, "init": init_from(init, model), "std": std_init, "draws": draws, "batch_norm": batch_norm,
+        "classes": classes, "init": init_from(init, model), "std": std_init, "draws": draws, "noise": noise,
+        "batch_norm": batch_norm,
         "blocks": words(blocks) if blocks else None, "black": black_of(given.images), "preset": preset,
     }  # fmt: skip
 

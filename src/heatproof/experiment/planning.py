@@ -14,7 +14,7 @@ from .jobs import Job, job, shards
 
 DEPENDS = (
     "versions", "weights_sha256", "calibration_sha256", "fingerprint", "blocks", "init", "std", "factory", "batch_norm",
-    "classes", "draws", "method_identities", "metrics", "score", "score_identity", "original_sha256",
+    "classes", "draws", "noise", "method_identities", "metrics", "score", "score_identity", "original_sha256",
     "randomised_sha256", "device", "dtype", "threads", "chunk", "seed",
 )  # fmt: skip
 """What every result of an audit depends on, by its key in the configuration."""

@@ -97,6 +97,7 @@ def _randomisation(subject: Subject, draws: Draws) -> dict[str, Any]:
         "batch_norm": subject.batch_norm,
         "classes": subject.classes,
         "draws": subject.draws,
+        "noise": subject.noise,
         "sources": {n: s for n, s in draws.source.items() if s not in ORDINARY},
     }
 

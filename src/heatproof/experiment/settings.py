@@ -27,6 +27,7 @@ CHUNK = 8
 NULLS = 5
 CLASSES = ("fixed", "predicted")
 KEEP = ("strips", "all", "none")
+NOISE = ("shared", "fresh")
 METRICS = ("spearman", "spearman_abs", "ssim", "hog")
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -35,7 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "metrics": ("spearman", "spearman_abs", "ssim", "hog"),
     },
     "code": {
-        "init": "original", "batch_norm": "keep", "classes": "predicted", "draws": "fresh",
+        "init": "original", "batch_norm": "keep", "classes": "predicted", "draws": "fresh", "noise": "fresh",
         "metrics": ("spearman", "spearman_abs", "ssim(preset='code')", "hog(correlation='spearman')"),
     },
 }  # fmt: skip
@@ -52,6 +53,7 @@ class Settings:
         preset: "paper" or "code": other defaults for what is not given, see `PRESETS`.
         classes: "fixed" explains the original model's class throughout, "predicted" the class of each variant.
         init, std, batch_norm, blocks, factory, draws: as in `randomize`.
+        noise: methods that average over noise (SmoothGrad) draw the same for every network ("shared"), or "fresh" for each.
         stages: at most so many, evenly spaced; None for all (8 under a budget).
         seeds: randomisations of each stage. nulls: random networks for the floor.
         budget: "10m", "full", seconds; None is full. Chosen by counted work, so that the choice is the same every time.
@@ -77,6 +79,7 @@ class Settings:
     blocks: Sequence[Block | str] | None = None
     factory: Callable[[], nn.Module] | None = None
     draws: str = "nested"
+    noise: str = "shared"
     stages: int | None = None
     seeds: int = 5
     nulls: int = NULLS
@@ -121,7 +124,7 @@ def _check(s: Settings) -> None:
     init = s.init if isinstance(s.init, str) else "original"
     for what, value, allowed in (
         ("classes", s.classes, CLASSES), ("keep_maps", s.keep_maps, KEEP), ("batch_norm", s.batch_norm, POLICIES),
-        ("init", init, INITS), ("draws", s.draws, DRAWS),
+        ("init", init, INITS), ("draws", s.draws, DRAWS), ("noise", s.noise, NOISE),
     ):  # fmt: skip
         _one_of(what, value, allowed)
     least = {"seeds": 1, "nulls": 2, "chunk": 1, "stages": 1}
