@@ -337,7 +337,7 @@ class TestVerdicts:
         case["floor"]["spearman_abs"][:] = NAN
         verdict = judge(**case)
         assert verdict.verdict == "undecided"
-        assert "too few values of spearman_abs to give the floor" in verdict.reason
+        assert "too few values of absolute Spearman to give the floor" in verdict.reason
 
     @pytest.mark.parametrize("last", [0.2, -0.2])
     def test_a_floor_that_the_last_stage_contradicts_is_reported(self, last: float) -> None:

@@ -8,6 +8,7 @@ from math import isfinite
 
 from .interval import FLOOR_LIMIT, Estimate, enough
 
+NAMES = {"spearman": "signed Spearman", "spearman_abs": "absolute Spearman"}
 THRESHOLDS: dict[str, float] = {
     "undefined": 0.2,  # share of cells without a value above which nothing is judged
     "floor": 0.5,  # floor from which on a map counts as showing the input alone
@@ -39,11 +40,16 @@ class Case:
     at: Sequence[str]
     whole: bool
 
+    @property
+    def words(self) -> str:
+        """The metric for people."""
+        return NAMES.get(self.metric, self.metric)
+
 
 def why_undefined(case: Case) -> str:
     """Rule 1."""
     return (
-        f"{case.missing:.0%} of the maps have no {case.metric} (they are constant or not finite), over the limit of "
+        f"{case.missing:.0%} of the maps have no {case.words} (they are constant or not finite), over the limit of "
         f"{THRESHOLDS['undefined']:.0%}"
     )
 
@@ -51,7 +57,7 @@ def why_undefined(case: Case) -> str:
 def why_dominated(case: Case) -> str:
     """Rule 2."""
     return (
-        f"Maps of the model and of random networks already agree at {said(case.floor)} ({case.metric}, limit "
+        f"Maps of the model and of random networks already agree at {said(case.floor)} ({case.words}, limit "
         f"{THRESHOLDS['floor']:z.2f}): the map shows the input, whatever the network"
     )
 
@@ -59,7 +65,7 @@ def why_dominated(case: Case) -> str:
 def why_insensitive(case: Case) -> str:
     """Rule 3."""
     return (
-        f"With {case.at[0]} the map keeps {said(case.excesses[0])} of what {case.metric} can have above its floor of "
+        f"With {case.at[0]} the map keeps {said(case.excesses[0])} of what {case.words} can have above its floor of "
         f"{case.floor.mean:z.2f} (limit {THRESHOLDS['excess']:z.2f}): it hardly depends on what was learned"
     )
 
@@ -69,7 +75,7 @@ def why_sensitive(case: Case) -> str:
     most = max(case.excesses, key=lambda e: e.upper)
     start = f"From {case.at[0]} on, the map keeps at most" if len(case.at) > 1 else f"With {case.at[0]} the map keeps"
     return (
-        f"{start} {said(most)} of what {case.metric} can have above its floor of "
+        f"{start} {said(most)} of what {case.words} can have above its floor of "
         f"{said(case.floor)} (limits {THRESHOLDS['excess']:z.2f} and {THRESHOLDS['floor']:z.2f})"
     )
 
@@ -82,13 +88,13 @@ def why_undecided(case: Case) -> tuple[str, int | None, int | None]:
     pointed = _in_the_way(case)
     absent = next((name for name, e, _ in pointed if not isfinite(e.upper - e.lower)), None)
     if absent:
-        return f"There are too few values of {case.metric} to give the {absent} an interval", None, None
+        return f"There are too few values of {case.words} to give the {absent} an interval", None, None
     low = case.floor.mean < THRESHOLDS["floor"] and case.excesses[0].mean < THRESHOLDS["excess"]
     back = next(((name, e) for name, e, limit in pointed if low and e.mean >= limit), None)
     if back:
-        return f"The map changes and comes back: the {back[0]} is {said(back[1])} ({case.metric})", None, None
+        return f"The map changes and comes back: the {back[0]} is {said(back[1])} ({case.words})", None, None
     name, widest, limit = max(pointed, key=lambda p: p[1].upper)
-    text = f"The {name} is {said(widest)} ({case.metric}), an interval that crosses {limit:z.2f}"
+    text = f"The {name} is {said(widest)} ({case.words}), an interval that crosses {limit:z.2f}"
     counts = [enough(e, threshold) for _, e, threshold in pointed]
     images, seeds = (None if None in some else max(n for n in some if n) for some in zip(*counts, strict=True))
     return text + _would_decide(widest, images, seeds), images, seeds
