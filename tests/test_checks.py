@@ -443,3 +443,41 @@ def test_fresh_noise_is_drawn_anew_for_every_network(tmp_path: Path) -> None:
     assert first["fresh"].mean() < 0.95
     plain = [values(audit, "gradient", "spearman", "biases") for audit in maps.values()]
     assert np.array_equal(*plain)
+
+
+def test_the_class_policy_leaves_the_original_maps_to_the_targets(tmp_path: Path) -> None:
+    """Only the randomised networks explain their own class; the random-logit check has none."""
+    targets = torch.full((8,), 2)
+    options: dict[str, Any] = {"methods": ("gradient",), "checks": ("random_logit",), "targets": targets, "seeds": 3}
+    fixed, predicted = (audited(tmp_path / c, classes=c, **options) for c in ("fixed", "predicted"))
+    rows = [values(audit, "gradient", "spearman", "random_logit") for audit in (fixed, predicted)]
+    assert np.array_equal(*rows)
+    assert rows[0].max() < 0.999
+
+
+def test_the_order_of_the_rows_does_not_depend_on_the_chunk(tmp_path: Path) -> None:
+    tables = [audited(tmp_path / str(c), chunk=c, images=images(6), keep_maps="none").table for c in (4, 6)]
+    keys = ["check", "method", "metric", "stage", "seed", "image", "status"]
+    pd.testing.assert_frame_equal(*[t[keys] for t in tables])
+    assert tables[0]["value"].to_numpy() == pytest.approx(tables[1]["value"].to_numpy(), abs=1e-6, nan_ok=True)
+
+
+def test_a_network_that_dies_at_a_judged_stage_is_named(tmp_path: Path) -> None:
+    class DiesLate(TestDead.Silent):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.fc(x.flatten(1))
+            dead = abs(float(self.fc.weight.detach().sum())) % 0.02 < 0.01 and not torch.equal(
+                self.fc.weight, self.mark
+            )
+            return out * 0 + 0.1 if dead else out
+
+    audit = hp.audit(DiesLate().eval(), images(), methods=("gradient",), seeds=4, nulls=8, out=tmp_path / "r",
+                     faithfulness=False)  # fmt: skip
+    assert (audit.table.status == "failed").any()
+    assert "are all equal" in audit.verdicts.reason[0]
+
+
+@pytest.mark.parametrize("std", [0, -1.0, float("nan")])
+def test_a_standard_deviation_must_be_over_zero(std: float) -> None:
+    with pytest.raises(hp.InputError, match="over 0"):
+        settings_from({"init": "trunc_normal", "std": std})

@@ -21,6 +21,7 @@ from .engine.guard import fixed_batch
 from .engine.model import check_inputs, outputs_of, own
 from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
+from .experiment.cells import ordered
 from .experiment.files import write_text
 from .experiment.folder import claim, save_photos, to_picture
 from .experiment.identity import model_fingerprint, weights_hash
@@ -274,7 +275,8 @@ def _photo(plan: AuditPlan, i: int) -> Any:
 def read_audit(folder: str | Path) -> Audit:
     """Judge what a run folder holds and write its tables and report again."""
     results = load(Path(folder))
-    write_text(results.folder / "table.csv", results.table.to_csv(index=False))
+    table = ordered(results.table, results.config)
+    write_text(results.folder / "table.csv", table.to_csv(index=False))
     write_text(results.folder / "verdicts.csv", results.verdicts.to_csv(index=False))
     for name in TABLES:
         found = getattr(results, name)
@@ -282,7 +284,7 @@ def read_audit(folder: str | Path) -> Audit:
             write_text(results.folder / f"{name}.csv", found.to_csv(index=False))
     write_text(results.folder / "verdicts.json", results.verdicts.to_json(orient="records", indent=1) + "\n")
     report = render(results)
-    return Audit(results.table, results.verdicts, report, results.folder, results)
+    return Audit(table, results.verdicts, report, results.folder, results)
 
 
 def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tensor]:

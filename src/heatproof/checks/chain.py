@@ -182,7 +182,8 @@ def explain_all(
             ("(model)", check, stage, "class_changed", i, seed, float(c), "ok", "")
             for i, c in zip(shard, changed, strict=True)
         ]
-    target = now if subject.classes == "predicted" and now is not None else target
+    if subject.classes == "predicted" and variant != "original" and now is not None:
+        target = now
     maps: dict[str, Tensor] = {}
     errors: dict[str, str] = {}
     with shared_passes(_needs(subject.methods), x):

@@ -101,7 +101,7 @@ def judge(
     verdict = _worst(similarity, floor, scale)
     if vanished is None or not vanished.any():
         return verdict
-    first, missing = _first_judged(positions, blocks), np.isnan(similarity[verdict.metric])
+    first, missing = first_judged(positions, blocks), np.isnan(similarity[verdict.metric])
     shares = _share(missing & vanished, first), _share(missing & ~vanished, first)
     verdict = replace(verdict, vanished=shares[0], undefined=shares[1])
     filled = {metric: _with_floor(similarity[metric], floor[metric], vanished) for metric in similarity}
@@ -121,7 +121,7 @@ class _Scale:
 
 def _worst(similarity: Mapping[str, Array], floor: Mapping[str, Array], scale: _Scale) -> Verdict:
     """The worst verdict of all metrics; of equal ones that with the larger number behind it."""
-    first = _first_judged(scale.positions, scale.blocks)
+    first = first_judged(scale.positions, scale.blocks)
     verdicts = []
     for metric, cells in similarity.items():
         excesses = [excess(stage, floor[metric]) for stage in cells[first:]]
@@ -164,7 +164,7 @@ def _unsettled(verdict: Verdict, again: str) -> Verdict:
     return replace(verdict, verdict="undecided", reason=reason, images_needed=None, seeds_needed=None)
 
 
-def _first_judged(positions: Sequence[int], blocks: int) -> int:
+def first_judged(positions: Sequence[int], blocks: int) -> int:
     """Index of the first stage with half of the blocks randomised; of the last with few blocks."""
     least = ceil(blocks / 2) if blocks >= THRESHOLDS["blocks"] else blocks
     return next(k for k, randomised in enumerate(positions) if randomised >= least)

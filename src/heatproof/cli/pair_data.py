@@ -15,6 +15,7 @@ from ..data.folder import has_splits
 from ..data.images import ImageSet
 from ..data.labelled import labelled
 from ..errors import InputError
+from ..models.spec import LoadedModel
 from ..training.trial import class_count
 from .console import bar
 from .inputs import Inputs
@@ -57,11 +58,9 @@ def training_data(train: Path, limit: int | None, given: Inputs, images: Path) -
             class names that are not those of the training images.
     """
     loaded = given.loaded
-    if loaded.factory is None or loaded.trained:
-        raise InputError(
-            "with --train both networks of the check labels are trained from random weights: leave --weights out, and name "
-            "a model that can be built (torchvision:NAME, package.module:factory)"
-        )
+    factory, reason = loaded.factory, _not_trainable(loaded)
+    if factory is None or reason:
+        raise InputError(f"with --train both networks of the check labels are trained from random weights: {reason}")
     part: Split | None = "train" if has_splits(train) else None
     one = labelled(train, part, loaded.preprocess, 1)
     own = one.classes or ()
@@ -128,3 +127,14 @@ def _check_shapes(train: Tensor, test: Tensor) -> None:
             f"training images are {tuple(train.shape[2:])} pixels and test images {tuple(test.shape[2:])}; give a size "
             "(--size)"
         )
+
+
+def _not_trainable(loaded: LoadedModel) -> str:
+    """Why no network can be trained from the model's factory, and what to do; "" where one can."""
+    if loaded.trained:
+        return "leave --weights out"
+    if loaded.factory is not None:
+        return ""
+    if loaded.weights is not None:
+        return "a program brings its weights; name a model that can be built (torchvision:NAME, package.module:factory)"
+    return "the factory makes the same weights whatever the seed; let it neither load any nor call torch.manual_seed"

@@ -109,7 +109,7 @@ def _by_number(found: ImageSet, targets: Tensor, given: tuple[str, ...] | None) 
     if names is None:
         raise InputError(
             f"the class numbers in {found.source} go from {low} to {high} and not from 0 without gaps; number them from "
-            "0, or give classes= with a name for every number from 0"
+            "0, or give classes= (--class-names) with a name for every number from 0"
         )
     if low < 0 or high >= len(names):
         raise InputError(

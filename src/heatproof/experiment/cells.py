@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,15 +59,18 @@ class Cells:
         nulls = self.table["check"].isin(NETWORKS)
         return self.table.assign(place=self.table["stage"].where(~nulls, 0))
 
-    def failed(self, check: str, method: str) -> str:
-        """What to say of a method that raised on more than a fifth of the maps; "" where it did not."""
-        rows = self.table[
-            (self.table["method"] == method) & self.table["check"].isin([check, NULL_OF.get(check, "null")])
-        ]
-        broken = rows[rows["status"] == "failed"]
-        if len(broken) <= THRESHOLDS["undefined"] * len(rows):
-            return ""
-        return f"It failed on {len(broken) / len(rows):.0%} of the maps; the first error: {broken['error'].iloc[0]}"
+    def failed(self, check: str, method: str, judged: Sequence[int]) -> str:
+        """What to say of a method that raised on more than a fifth of the maps, under the random networks of the floor or
+        at one of the judged stages; "" where it did not."""
+        mine = self.table[self.table["method"] == method]
+        parts = [mine[mine["check"] == NULL_OF.get(check, "null")]]
+        parts += [mine[(mine["check"] == check) & (mine["stage"] == stage)] for stage in judged]
+        for rows in parts:
+            broken = rows[rows["status"] == "failed"]
+            if len(broken) > THRESHOLDS["undefined"] * len(rows):
+                error = broken["error"].iloc[0]
+                return f"It has no map for {len(broken) / len(rows):.0%} of what is judged; the first error: {error}"
+        return ""
 
     @property
     def images(self) -> int:
@@ -127,3 +131,11 @@ def tidy_table(folder: Path, config: dict[str, Any]) -> pd.DataFrame:
     table.insert(0, "model", config["model"])
     table.insert(1, "dataset", config["dataset"])
     return table.astype({"value": float, "stage": int, "image": int, "seed": int})
+
+
+def ordered(table: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
+    """The rows in an order that does not depend on how the images were cut into shards."""
+    ranks = {method: place for place, method in enumerate(config["methods"])}
+    columns = ["check", "method", "metric", "stage", "seed", "image"]
+    keys = table.assign(method=table["method"].map(lambda m: (ranks.get(m, len(ranks)), m)))
+    return table.loc[keys.sort_values(columns, kind="stable").index].reset_index(drop=True)

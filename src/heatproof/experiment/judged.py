@@ -10,7 +10,7 @@ import pandas as pd
 from ..checks.chain import DECIDING
 from ..checks.interval import estimate
 from ..checks.kinds import CHECKS
-from ..checks.verdict import WORST_FIRST, Verdict, judge
+from ..checks.verdict import WORST_FIRST, Verdict, first_judged, judge
 from .cells import NULL_OF, Cell, Cells
 
 NO_NUMBERS: dict[str, Any] = {
@@ -52,7 +52,9 @@ def by_check(cells: Cells) -> pd.DataFrame:
 
 def _row(cells: Cells, method: str, check: str) -> dict[str, Any]:
     found = _judged(cells, method, check)
-    failed = cells.failed(check, method)
+    blocks, positions, _ = _scale(cells, check)
+    half, measured = first_judged(positions, blocks), [stage for stage, _, _ in cells.plan(check)]
+    failed = cells.failed(check, method, [measured[half], measured[-1]])
     row = {
         "method": method,
         "check": check,

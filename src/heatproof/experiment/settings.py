@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,8 @@ def _check(s: Settings) -> None:
         ("init", init, INITS), ("draws", s.draws, DRAWS), ("noise", s.noise, NOISE),
     ):  # fmt: skip
         _one_of(what, value, allowed)
+    if not (isinstance(s.std, (int, float)) and isfinite(s.std) and s.std > 0):
+        raise InputError(f"std={s.std!r}; expected a number over 0, the standard deviation of new weights (--std-init)")
     least = {"seeds": 1, "nulls": 2, "chunk": 1, "stages": 1}
     for what, minimum in least.items():
         number = getattr(s, what)
