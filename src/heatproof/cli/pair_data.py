@@ -69,9 +69,7 @@ def training_data(train: Path, limit: int | None, given: Inputs, images: Path) -
     with bar("reading training images") as step:
         source = labelled(train, part, loaded.preprocess, limit, classes=given.listed, progress=step)
     test = _test(images, given, source.classes)
-    return TrainingData(
-        loaded.factory, source.pixels, _targets(source), test.pixels, _targets(test), source.classes or own
-    )
+    return TrainingData(factory, source.pixels, _targets(source), test.pixels, _targets(test), source.classes or own)
 
 
 def own_test_images(images: Path, given: Inputs) -> tuple[Tensor, Tensor]:
