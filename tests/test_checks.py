@@ -481,3 +481,15 @@ def test_a_network_that_dies_at_a_judged_stage_is_named(tmp_path: Path) -> None:
 def test_a_standard_deviation_must_be_over_zero(std: float) -> None:
     with pytest.raises(hp.InputError, match="over 0"):
         settings_from({"init": "trunc_normal", "std": std})
+
+
+def test_smoothed_maps_are_judged_against_their_own_floor(tmp_path: Path) -> None:
+    audit = audited(tmp_path, methods=("gradient",), checks=("cascading", "smooth"), nulls=3)
+    for check, null in (("cascading", "null"), ("smooth", "smooth_null")):
+        row = audit.results.by_check[audit.results.by_check.check == check].iloc[0]
+        mean = values(audit, "gradient", row.metric, null).mean()
+        assert row.floor == pytest.approx(mean, abs=1e-12)
+        last = audit.results.curves.query("check == @check and metric == @row.metric").iloc[-1]
+        assert last.excess == pytest.approx((last["mean"] - mean) / (1 - mean), abs=1e-9)
+    floors = audit.results.floors.query("metric == 'spearman'").set_index("null")["floor"]
+    assert floors["null"] != floors["smooth_null"]

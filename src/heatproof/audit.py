@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from .checks.chain import Subject
 from .checks.kinds import applicable, checks_from, stages_of
 from .checks.pair import Pair
-from .checks.planted_pair import planted_pair
 from .checks.randomize import blocks_of
 from .engine.chunks import chunk_slices, padded
 from .engine.guard import fixed_batch
@@ -23,7 +22,7 @@ from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.cells import ordered
 from .experiment.files import write_text
-from .experiment.folder import claim, save_photos, to_picture
+from .experiment.folder import PLANTED, claim, save_photos, to_picture
 from .experiment.identity import model_fingerprint, weights_hash
 from .experiment.jobs import Job
 from .experiment.planning import Work, depends, megabytes, planned_jobs
@@ -33,7 +32,7 @@ from .experiment.run import Progress, finished, run_jobs, thread_count
 from .experiment.settings import CHUNK as CHUNK
 from .experiment.settings import Settings, settings_from
 from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
-from .experiment.work import competing, work
+from .experiment.work import competing, planted_networks, work
 from .named import named_methods
 from .report.render import render
 from .score import check_target, predicted
@@ -222,7 +221,7 @@ def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int,
              len(s.labels.permuted) if s.labels else 0, subject.chunk)
     )  # fmt: skip
     keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
-    seconds += PLANTED_SECONDS if "planted" in checks and not planted_folder(s).exists() else 0
+    seconds += PLANTED_SECONDS if "planted" in checks and not (Path(s.out) / PLANTED).exists() else 0
     return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned))
 
 
@@ -236,11 +235,6 @@ def _networks(s: Settings, checks: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def planted_folder(s: Settings) -> Path:
-    """Where the networks of the check planted are kept."""
-    return Path(s.out) / "planted"
-
-
 def prepare(plan: AuditPlan, progress: TrainingProgress | None = None) -> None:
     """Train the networks of the check planted, where it was asked for and they are not there yet.
 
@@ -250,7 +244,7 @@ def prepare(plan: AuditPlan, progress: TrainingProgress | None = None) -> None:
     claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
     if "planted" in plan.config["checks"] and plan.left:
         with thread_count(plan.config["threads"]):
-            planted_pair(planted_folder(plan.settings), plan.subject.seed, progress=progress)
+            planted_networks(plan.folder, plan.subject.seed, progress)
 
 
 def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:

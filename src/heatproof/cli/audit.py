@@ -53,7 +53,7 @@ from .options import (
 )
 from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
 from .pair_data import TrainingData, training_data
-from .rehearsal import check_free
+from .rehearsal import check_before_training
 from .shown import finish, print_plan, run_with_bar
 
 EXAMPLE = "heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32"
@@ -197,7 +197,7 @@ def audit(
         if dry_run:
             console.print("two networks would first be trained, for the check labels; then:")
         else:
-            check_free(plan)
+            check_before_training(plan)
             plan = planned(trained_pair(relabelled, data, given, folder, where))
     else:
         plan = planned(own_pair(relabelled, given, model, images, where) if relabelled.weights else None)

@@ -19,7 +19,9 @@ NOT_IDENTITY = (
     "caveats", "remarks",
 )  # fmt: skip
 
-NETWORKS = ("labels", "planted")
+CONFIG = "config.json"
+PLANTED = "planted"
+NETWORKS = ("labels", PLANTED)
 """Folders of networks that a check trains before or during the run."""
 
 
@@ -29,23 +31,35 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
     Raises:
         RunError: it holds a run of another configuration, or something that is no run; names what differs.
     """
-    path = folder / "config.json"
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; choose a folder with out= (--out)")
-    if path.exists():
-        differs = _differences(read_config(folder), config)
-        if differs:
-            what = "; ".join(f"{k}: {_short(old)} there, {_short(new)} now" for k, old, new in differs[:4])
-            raise RunError(
-                f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it"
-            )
-    elif folder.exists() and any(found.name not in NETWORKS for found in folder.iterdir()):
+    if differs := differences(folder, config):
+        what = "; ".join(f"{k}: {_short(old)} there, {_short(new)} now" for k, old, new in differs[:4])
+        raise RunError(f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it")
+    if holds_no_run(folder):
         raise RunError(f"{folder} is not empty and holds no run; choose another folder with out= (--out)")
-    write_json(path, {**config, "jobs": list(keys)})
+    write_json(folder / CONFIG, {**config, "jobs": list(keys)})
+
+
+def holds_no_run(folder: Path) -> bool:
+    """Whether a path is taken by something that is no run; networks that a check trained ahead of one do not count."""
+    if folder.is_file():
+        return True
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    return CONFIG not in found and bool(found - set(NETWORKS))
+
+
+def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What a run in the folder was asked for otherwise: (key, there, now); empty where there is no run or the same."""
+    if not (folder / CONFIG).exists():
+        return []
+    old, new = read_config(folder), json.loads(json.dumps(config, default=str))
+    keys = [k for k in {**old, **new} if k not in (*NOT_IDENTITY, "jobs")]
+    return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
+    path = folder / CONFIG
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -70,12 +84,6 @@ def to_picture(image: Tensor) -> np.ndarray[Any, Any]:
     low, high = plain.min(), plain.max()
     scaled = (plain - low) / (high - low).clamp(min=1e-12)
     return (scaled * 255).round().byte().permute(1, 2, 0).numpy()
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    plain = json.loads(json.dumps(new, default=str))
-    keys = [k for k in {**old, **plain} if k not in (*NOT_IDENTITY, "jobs")]
-    return [(k, old.get(k), plain.get(k)) for k in keys if old.get(k) != plain.get(k)]
 
 
 def _short(value: Any) -> str:

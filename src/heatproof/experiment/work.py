@@ -16,17 +16,19 @@ from ..checks.kept_check import competitions as competing
 from ..checks.kept_check import kept_job
 from ..checks.kinds import COPIES, SIGMA
 from ..checks.labels import labels_job
-from ..checks.planted import planted_job, planted_pair
+from ..checks.planted import PlantedPair, planted_job, planted_pair
 from ..checks.random_logit import random_logit
 from ..checks.smooth_check import smoothed
 from ..engine.model import own
 from ..errors import InputError
 from ..faithfulness.quick import quick_faithfulness
+from ..train import Progress
 from ..types import Explain
+from .folder import PLANTED
 from .jobs import Job
 from .settings import Settings
 
-__all__ = ["competing", "work"]
+__all__ = ["competing", "planted_networks", "work"]
 
 CLASS_METHODS = ("gradient_x_input", "cgi")
 """The rows of the sheet of all-class maps where the audit has no competition of its own."""
@@ -59,8 +61,13 @@ def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
         case "classes":
             return class_maps(subject, shard, _class_methods(subject))
         case "planted":
-            return planted_job(subject.methods, subject.metrics, planted_pair(folder / "planted", subject.seed))
+            return planted_job(subject.methods, subject.metrics, planted_networks(folder, subject.seed))
     raise InputError(f"there is no job of kind {j.kind!r}")
+
+
+def planted_networks(folder: Path, seed: int, progress: Progress | None = None) -> PlantedPair:
+    """The networks of the check planted, from a run's folder, or trained into it. progress: (steps, in all, a word)."""
+    return planted_pair(folder / PLANTED, seed, progress=progress)
 
 
 def _class_methods(subject: Subject) -> Sequence[Explain | str]:
