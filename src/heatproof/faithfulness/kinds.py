@@ -1,0 +1,7 @@
+"""The table of benches."""
+
+from __future__ import annotations
+
+from .kind import Kind
+
+KINDS: dict[str, Kind] = {}
