@@ -22,6 +22,9 @@ from .errors import NotApplicable as NotApplicable
 from .errors import RunError as RunError
 from .errors import WeightsError as WeightsError
 from .faithfulness.masking import mask_pixels as mask_pixels
+from .faithfulness.noise_level import noise_level as noise_level
+from .faithfulness.pixel import pixel_perturbation as pixel_perturbation
+from .faithfulness.removal import Perturbation as Perturbation
 from .full_gradient import FullGradient as FullGradient
 from .full_gradient import Term as Term
 from .full_gradient import full_gradient as full_gradient
@@ -51,6 +54,8 @@ from .methods.rectgrad import rectgrad_layers as rectgrad_layers
 from .methods.simple_fullgrad import simple_fullgrad as simple_fullgrad
 from .methods.smoothgrad import smoothgrad as smoothgrad
 from .methods.smoothgrad_squared import smoothgrad_squared as smoothgrad_squared
+from .roar import kar as kar
+from .roar import roar as roar
 from .score import label_probability as label_probability
 from .score import log_probability as log_probability
 from .score import logit as logit

@@ -1,4 +1,4 @@
-"""The command line: explain, audit, report, demo, methods."""
+"""The command line: explain, audit, bench, report, demo, methods."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..combine import Composed
 from ..explain import explain as explain_images
 from ..types import METHODS, spec_of
 from .audit import audit
+from .bench import app as bench
 from .console import bar, console, friendly
 from .inputs import device_from, load_inputs, score_from, set_threads, split_methods, target_from
 from .options import (
@@ -129,6 +130,7 @@ def explain(
 
 
 app.command()(friendly(audit))
+app.add_typer(bench, name="bench")
 
 
 @app.command()

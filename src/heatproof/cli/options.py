@@ -22,7 +22,9 @@ Weights = Annotated[
 Images = Annotated[
     Path,
     typer.Option(
-        help="folder of images (flat or one a class), an image, a .npy/.npz/.pt stack, MNIST's or CIFAR-10's folder"
+        "--images",
+        "--data",
+        help="folder of images (flat or one a class), an image, a .npy/.npz/.pt stack, MNIST's or CIFAR-10's folder",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="at most so many images, evenly spread over the folder")]
@@ -52,7 +54,7 @@ ScoreName = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of a job; part of the result's last digits")]
 Seed = Annotated[int, typer.Option(help="of all randomness")]
-Out = Annotated[Path | None, typer.Option(help="folder for the results; the same command resumes there")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results; the same command resumes there")]
 FigureFormat = Annotated[str | None, typer.Option(help="also write the figures as png, pdf or svg")]
 First = Annotated[bool, typer.Option("--first", help="with --limit: the first images, not evenly spread ones")]
 Split = Annotated[

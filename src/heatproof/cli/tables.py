@@ -14,12 +14,19 @@ from ..plots._select import checks_of, first_check, ranked, without_verdict
 from ..plots._style import check_name, metric_name
 from ..plots.checks import MOVED, VARIANTS
 from ..report.check_words import short
-from .console import number
+from .console import console, number
 
 
 def tables(results: Results) -> list[Table]:
     """The verdicts, or the similarities of checks without one, and what the other checks measured."""
     return [*(_curves(results) if without_verdict(results) else _verdicts(results)), *_measured(results)]
+
+
+def print_tables(found: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]]) -> None:
+    """Tables of text: (title, heads, rows)."""
+    for title, heads, rows in found:
+        console.print(_table(title, heads, rows))
+        console.print()
 
 
 def _verdicts(results: Results) -> list[Table]:

@@ -11,8 +11,11 @@ from ..errors import InputError
 from .batch import Progress
 from .decode import read_pixels
 from .files import Found
-from .images import ImageSet, image_set
+from .images import ImageSet, PhotoFile, image_set
 from .preprocess import Preprocess, prepare, scales, too_large
+
+Read = tuple[Found, Tensor, tuple[int, int]]
+"""A file, its image in model units, and the height and width it has upright."""
 
 
 def collect(
@@ -24,7 +27,7 @@ def collect(
     classes: tuple[str, ...] | None = None,
 ) -> ImageSet:
     """One image of each run, the first that can be read."""
-    read: list[tuple[Found, Tensor]] = []
+    read: list[Read] = []
     for done, run in enumerate(runs, 1):
         read.extend(_first_readable(run, preprocess, skipped))
         if progress is not None:
@@ -35,13 +38,14 @@ def collect(
     pixels = _stacked(read, preprocess, source)
     known = preprocess.function is None or preprocess.mean is not None
     mean, std = scales(preprocess, pixels.shape[1], source) if known else (None, None)
-    names, labels = [item.name for item, _ in read], [item.label for item, _ in read]
-    return image_set(pixels, names, labels, skipped=skipped, mean=mean, std=std, source=source, classes=classes)
+    names, labels = [item.name for item, _, _ in read], [item.label for item, _, _ in read]
+    return image_set(
+        pixels, names, labels, skipped=skipped, mean=mean, std=std, source=source, classes=classes,
+        files=[PhotoFile(item.path, size) for item, _, size in read],
+    )  # fmt: skip
 
 
-def _first_readable(
-    run: Iterable[Found], preprocess: Preprocess, skipped: list[tuple[str, str]]
-) -> list[tuple[Found, Tensor]]:
+def _first_readable(run: Iterable[Found], preprocess: Preprocess, skipped: list[tuple[str, str]]) -> list[Read]:
     for item in run:
         try:
             pixels = read_pixels(item.path)
@@ -51,17 +55,17 @@ def _first_readable(
         if preprocess.function is None and (reason := too_large(pixels, preprocess)):
             skipped.append((item.name, reason))
             continue
-        return [(item, prepare(pixels, preprocess, item.name))]
+        return [(item, prepare(pixels, preprocess, item.name), (pixels.shape[0], pixels.shape[1]))]
     return []
 
 
-def _stacked(read: list[tuple[Found, Tensor]], preprocess: Preprocess, source: str) -> Tensor:
-    channels = {len(image) for _, image in read}
-    images = [image for _, image in read]
+def _stacked(read: list[Read], preprocess: Preprocess, source: str) -> Tensor:
+    channels = {len(image) for _, image, _ in read}
+    images = [image for _, image, _ in read]
     if channels == {1, 3} and preprocess.function is None:
         images = [image.expand(3, -1, -1) for image in images]
     first = images[0]
-    for (item, _), image in zip(read, images, strict=True):
+    for (item, _, _), image in zip(read, images, strict=True):
         if image.shape != first.shape:
             todo = "give a size (--size) to crop all to" if preprocess.function is None else "let it return one shape"
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ Pixels = NDArray[Any]
 _ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
-def read_pixels(path: Path) -> Pixels:
-    """The first frame of an image file, upright. ``-> (H, W, 1 or 3)`` uint8 or uint16.
+def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | None = None) -> NDArray[Any]:
+    """The first frame of an image file, upright. ``-> (H, W, 1 or 3)`` uint8 or uint16, or what `convert` makes of it.
 
     Raises:
         InputError: the file is not an image, is damaged, or has more pixels than Pillow's ``MAX_IMAGE_PIXELS``; the
@@ -34,7 +35,7 @@ def read_pixels(path: Path) -> Pixels:
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
         try:
             with Image.open(path) as image:
-                return as_pixels(image)
+                return (convert or as_pixels)(image)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise InputError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
         except UnidentifiedImageError:

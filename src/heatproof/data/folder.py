@@ -12,7 +12,9 @@ from .classic import classic_format, read_classic
 from .collect import collect
 from .files import EXTENSIONS, STACKS, Found, class_folders, find_images, readable, split_folders
 from .images import ImageSet
+from .mask_files import without_masks
 from .preprocess import Preprocess
+from .scenes import is_scenes, read_scenes
 from .stack import read_stack
 
 
@@ -30,7 +32,8 @@ def read_images(
 
     Args:
         path: a folder of images (`read_folder`), one image, a stack (`read_stack`: .npy, .npz, .pt), a folder of IDX
-            files (MNIST, Fashion-MNIST; also the folder with ``raw`` in it) or of CIFAR-10 as lossless sheets.
+            files (MNIST, Fashion-MNIST; also the folder with ``raw`` in it) or of CIFAR-10 as lossless sheets; where no
+            such path exists, "digits", "digits:test" or "digits:train" for the built-in scenes (`read_scenes`).
         preprocess: None keeps every image's size and scales to [0, 1].
         limit, order: at most so many images; order "spread" takes them evenly over the whole source, "first" from its
             beginning.
@@ -43,13 +46,15 @@ def read_images(
     """
     path, choice = Path(path), Choice(limit, seed, order)
     check_split(split)
-    if not path.exists():
-        raise InputError(f"there is no folder or file {path}; expected images, a folder of them, or a stack")
+    if not path.exists() and not is_scenes(path):
+        raise InputError(f"there is no folder or file {path}; expected images, a folder of them, a stack, or digits")
     if split is not None and not has_splits(path):
         raise InputError(
             f"split={split!r}: {path} has no training and test parts (folders train and test or val, or the files of "
             "MNIST or CIFAR-10); leave split out to read all of it"
         )
+    if is_scenes(path):
+        return read_scenes(str(path), preprocess, limit, seed, split=split)
     if classic_format(path):
         return read_classic(path, split or "test", preprocess or Preprocess(), choice, progress)
     if path.is_dir():
@@ -61,7 +66,7 @@ def read_images(
 
 def has_splits(path: Path) -> bool:
     """Whether a source has a training and a test part."""
-    return classic_format(path) is not None or bool(split_folders(path))
+    return classic_format(path) is not None or bool(split_folders(path)) or (is_scenes(path) and ":" not in str(path))
 
 
 def read_folder(
@@ -80,7 +85,8 @@ def read_folder(
     Arguments as for `read_images`. Another file of the same stretch stands in for one that cannot be read, but none
     does with order="first".
 
-    Files that cannot be read are listed in ``skipped`` with the reason, and the rest goes on. Where the preprocessing
+    Files that cannot be read are listed in ``skipped`` with the reason, and the rest goes on. The mask of a photo
+    (``photo.mask.png`` or ``photo_mask.png`` beside it) is no image; ``skipped`` says so, once. Where the preprocessing
     sets no channels, images stay grey only if all are; grey among colour is repeated.
 
     Raises:
@@ -91,7 +97,9 @@ def read_folder(
         raise InputError(f"there is no folder {root}")
     parts = split_folders(root)
     part = parts.get(split or "test", root)
-    found, skipped = find_images(part)
+    everything, skipped = find_images(part)
+    found, masks = without_masks(everything)
+    skipped += masks
     if not found:
         raise InputError(f"no image in {part} or its folders: looked for {' '.join(EXTENSIONS)}{_hint(part)}")
     other = {name for folder in parts.values() if folder != part for name in class_folders(folder)}

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """The file of an image, and its height and width in pixels as read: upright, before any resize."""
+
+    path: Path
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +39,8 @@ class ImageSet:
         targets: int64 ``(N,)`` class numbers where the source holds them.
         classes: the names of all its classes, in the order of their numbers (sorted where it has none); None where
             unknown.
+        files: N files, where each image has one of its own; else None.
+        masks: bool ``(N, 1, H, W)``, True on the object, where the source knows it by construction; else None.
     """
 
     pixels: Tensor
@@ -42,6 +53,8 @@ class ImageSet:
     source: str
     targets: Tensor | None = None
     classes: tuple[str, ...] | None = None
+    files: tuple[PhotoFile, ...] | None = None
+    masks: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,6 +87,8 @@ class ImageSet:
             labels=tuple(self.labels[i] for i in indices),
             sha256=pixel_sha256(pixels),
             targets=None if self.targets is None else self.targets[where],
+            files=None if self.files is None else tuple(self.files[i] for i in indices),
+            masks=None if self.masks is None else self.masks[where],
         )
 
 
@@ -88,24 +103,32 @@ def image_set(
     source: str = "",
     targets: Tensor | None = None,
     classes: tuple[str, ...] | None = None,
+    files: Sequence[PhotoFile] | None = None,
+    masks: Tensor | None = None,
 ) -> ImageSet:
     """A checked `ImageSet` from pixels in model units, ``(N, C, H, W)``.
 
     Raises:
-        InputError: another shape, no image, counts that differ, NaN or infinite pixels (names the first such image).
+        InputError: another shape, no image, counts that differ, NaN or infinite pixels (names the first such image),
+            masks of another type or shape.
     """
     if pixels.dim() != 4 or not pixels.is_floating_point() or 0 in pixels.shape:
         raise InputError(
             f"images of {source or 'a tensor'} are {pixels.dtype} {tuple(pixels.shape)}; expected float (N, C, H, W)"
         )
     labels = [None] * len(pixels) if labels is None else labels
-    counts = {"names": len(names), "labels": len(labels), "targets": len(pixels if targets is None else targets)}
+    optional = {"targets": targets, "files": files}
+    counts = {"names": len(names), "labels": len(labels)}
+    counts |= {what: len(given) for what, given in optional.items() if given is not None}
     if wrong := {what: count for what, count in counts.items() if count != len(pixels)}:
         raise InputError(f"{source or 'a tensor'} has {len(pixels)} images, but {wrong}; expected one for each image")
     pixels = pixels.detach().to("cpu", torch.float32).contiguous()
     _check_finite(pixels, names, source)
-    digest = pixel_sha256(pixels)
-    return ImageSet(pixels, tuple(names), tuple(labels), tuple(skipped), mean, std, digest, source, targets, classes)
+    _check_masks(masks, pixels, source)
+    return ImageSet(
+        pixels, tuple(names), tuple(labels), tuple(skipped), mean, std, pixel_sha256(pixels), source, targets, classes,
+        None if files is None else tuple(files), masks,
+    )  # fmt: skip
 
 
 def pixel_sha256(pixels: Tensor) -> str:
@@ -113,6 +136,14 @@ def pixel_sha256(pixels: Tensor) -> str:
     digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
     digest.update(np.ascontiguousarray(pixels.numpy(), dtype="<f4").data)
     return digest.hexdigest()
+
+
+def _check_masks(masks: Tensor | None, pixels: Tensor, source: str) -> None:
+    expected = (len(pixels), 1, *pixels.shape[2:])
+    if masks is not None and (masks.dtype != torch.bool or tuple(masks.shape) != expected):
+        raise InputError(
+            f"masks of {source or 'a tensor'} are {masks.dtype} {tuple(masks.shape)}; expected torch.bool {expected}"
+        )
 
 
 def _check_finite(pixels: Tensor, names: Sequence[str], source: str) -> None:

@@ -36,8 +36,8 @@ class BenchResults:
             share of images with a value.
         summary: one row per (method, metric) of metrics without levels: mean with 95 % interval over images; whiskers
             (1.5 interquartile ranges, within the data), quartiles and median for box plots; gain, the mean difference
-            to the control on the same images, positive = better, with its interval (NaN for the control itself and
-            where neither direction is better); defined, the share of images with a value; images, their number.
+            to the control on the same images, positive = better, with its interval (NaN for the control itself,
+            for raw sums, and where neither direction is better); defined, the share of images with a value; images, their number.
         refused: one row per method that could not run: method, status, error.
     """
 
@@ -100,7 +100,8 @@ def _summary(
             if (found := grids.get((method, metric, 0))) is not None:
                 chance = None if method == control else grids.get((control, metric, 0))
                 e = estimate(found[None])
-                boxes, gains = _box(found), _gain(found, chance, measure.better)
+                better = "" if measure.raw else measure.better  # a random map has units of its own
+                boxes, gains = _box(found), _gain(found, chance, better)
                 yield method, metric, e.mean, e.lower, e.upper, *boxes, *gains, e.share, len(found)
 
 

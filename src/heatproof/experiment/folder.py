@@ -20,8 +20,8 @@ NOT_IDENTITY = (
 )  # fmt: skip
 
 CONFIG = "config.json"
-PLANTED = "planted"
-NETWORKS = ("labels", PLANTED)
+PLANTED, PATCHED = "planted", "patched"
+NETWORKS = ("labels", PLANTED, PATCHED)
 """Folders of networks that a check trains before or during the run."""
 
 

@@ -61,7 +61,9 @@ def record(
         "checks": list(stages),
         "check_plan": {c: {"stages": s.positions, "names": s.names, "shares": s.shares} for c, s in stages.items()},
         **_randomisation(subject, draws),
-        **_identity(subject, original, draws),
+        **identity_of(subject, original),
+        "calibration_sha256": tensor_hash(subject.calibration),
+        "randomised_sha256": tensor_hash(*draws.values.values()),  # changes with the factory, whatever code that runs
         "caveats": {check: CAVEATS[check] for check in stages if check in CAVEATS},
         "remarks": dict.fromkeys(competitions(subject.methods), CAVEATS["kept"]),
         "preset": settings.preset,
@@ -83,7 +85,7 @@ def record(
         "kept": list(kept),
         "image_shape": list(subject.images.shape[1:]),
         "class_count": classes(original, subject.score),
-        "images": _image_rows(subject, original[kept], kept, about),
+        "images": image_rows(subject, original[kept], kept, about),
         "warnings": _warnings(subject, draws, about),
     }
 
@@ -102,28 +104,30 @@ def _randomisation(subject: Subject, draws: Draws) -> dict[str, Any]:
     }
 
 
-def _identity(subject: Subject, original: Tensor, draws: Draws) -> dict[str, Any]:
+def identity_of(subject: Subject, original: Tensor) -> dict[str, Any]:
+    """What the results of any run on a subject depend on, besides how it is measured."""
     identities = {name: method_identity(explain) for name, explain in subject.methods.items()}
     return {
         "weights_sha256": weights_hash(subject.model),
         "images_sha256": tensor_hash(subject.images),
         "targets_sha256": tensor_hash(subject.targets),
-        "calibration_sha256": tensor_hash(subject.calibration),
         "fingerprint": model_fingerprint(subject.model),
         "original_sha256": tensor_hash(original),
-        "randomised_sha256": tensor_hash(*draws.values.values()),  # changes with the factory, whatever code that runs
         "score": getattr(subject.score, "__name__", "custom"),
         "score_identity": function_identity(subject.score) or nonce(),
         "method_identities": {n: i or nonce() for n, i in identities.items()},
     }
 
 
-def _warnings(subject: Subject, draws: Draws, about: Mapping[str, Any]) -> list[str]:
-    warnings = [*about.get("warnings", [])]
+def unidentified(subject: Subject) -> list[str]:
+    """A warning where code cannot be identified, so that its results are not resumed."""
     unknown = [name for name, explain in subject.methods.items() if method_identity(explain) is None]
     unknown += ["the score"] if function_identity(subject.score) is None else []
-    if unknown:
-        warnings.append(f"not resumed, since their code cannot be identified: {', '.join(unknown)}")
+    return [f"not resumed, since their code cannot be identified: {', '.join(unknown)}"] if unknown else []
+
+
+def _warnings(subject: Subject, draws: Draws, about: Mapping[str, Any]) -> list[str]:
+    warnings = [*about.get("warnings", []), *unidentified(subject)]
     bare = [n for n, s in draws.source.items() if s == "normal(own std)"]
     for names, what in (
         (fixed_buffers(subject.model, draws), "buffers that randomisation leaves as they are"),
@@ -135,7 +139,7 @@ def _warnings(subject: Subject, draws: Draws, about: Mapping[str, Any]) -> list[
     return warnings
 
 
-def _image_rows(
+def image_rows(
     subject: Subject, original: Tensor, kept: Sequence[int], about: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """What the report says of each image: name, label, explained and predicted class, probability."""

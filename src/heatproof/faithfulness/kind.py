@@ -5,8 +5,8 @@ A new bench is one file with a `Kind` in it and one line in `kinds.py`; command,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -42,14 +42,22 @@ class Bench:
         kind: the name of the bench.
         options: of its kind, checked.
         masks: bool ``(N, 1, H, W)``, True on the object; None where there are none.
-        labels: true classes, int64 ``(N,)``; None where they are unknown.
+        kept: places in the data set of the subject's images, where a kind measures some of them only; None = all.
     """
 
     subject: Subject
     kind: str
     options: Any
     masks: Tensor | None = None
-    labels: Tensor | None = None
+    kept: tuple[int, ...] | None = None
+
+    def take(self, places: Sequence[int]) -> Bench:
+        """The bench of some of its images."""
+        rows = torch.as_tensor(list(places), dtype=torch.int64)
+        known = self.kept if self.kept is not None else tuple(range(len(self.subject.images)))
+        subject = replace(self.subject, images=self.subject.images[rows], targets=self.subject.targets[rows])
+        masks = None if self.masks is None else self.masks[rows]
+        return replace(self, subject=subject, masks=masks, kept=tuple(known[i] for i in places))
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ class Kind:
         masks: "needed", "optional" or "".
         control: a method that is added to every run as what chance gives; "" for none.
         rows: names of the rows of a bench in which no method is involved; empty = one row for each method.
-        check: raises `InputError` for a subject that the kind cannot measure.
+        prepare: checks a bench (`InputError` where the kind cannot measure it) and completes it: options that depend on
+            the model, fewer images.
     """
 
     name: str
@@ -82,7 +91,7 @@ class Kind:
     masks: str = ""
     control: str = "random_map"
     rows: tuple[str, ...] = ()
-    check: Callable[[Bench], None] = lambda bench: None
+    prepare: Callable[[Bench], Bench] = lambda bench: bench
 
 
 @dataclass(frozen=True)

@@ -47,20 +47,27 @@ def mask_pixels(
 
 def removed_pixels(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str, seed: int) -> Tensor:
     """Which pixels `mask_pixels` replaces: bool ``(B, 1, H, W)``."""
-    _check(images, maps, fraction, which, rank)
+    check_masking(images, maps, fraction, which, rank)
     values = (maps.abs() if rank == "abs" else maps).sum(1).flatten(1)
     total = values.shape[1]
     ties = torch.randperm(total, generator=generator("ties", seed)).to(values.device)
-    order = ties[
-        values[:, ties].argsort(dim=1, descending=True, stable=True)
-    ]  # most salient first, ties in seeded order
-    count = _rounded(fraction * total) if which == "most" else total - _rounded((1 - fraction) * total)
+    order = pixel_order(values, ties)
+    count = rounded(fraction * total) if which == "most" else total - rounded((1 - fraction) * total)
     chosen = order[:, :count] if which == "most" else order[:, total - count :]
     removed = torch.zeros_like(values, dtype=torch.bool).scatter_(1, chosen, True)
     return removed.reshape(len(images), 1, *images.shape[2:])
 
 
-def _rounded(pixels: float) -> int:
+def pixel_order(values: Tensor, ties: Tensor) -> Tensor:
+    """Pixels of each image, the most salient first, equal values in the order of ties.
+
+    ``(B, N), (N,) or (B, N) -> (B, N)``, int64.
+    """
+    ties = ties.expand_as(values)
+    return ties.gather(1, values.gather(1, ties).argsort(dim=1, descending=True, stable=True))
+
+
+def rounded(pixels: float) -> int:
     """Nearest whole number; 3.4999999999 is 3.5, as 1 - 0.9 is 0.1."""
     return round(round(pixels, 6))
 
@@ -77,7 +84,8 @@ def _fill(fill: float | Tensor, images: Tensor) -> Tensor:
     return value
 
 
-def _check(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str) -> None:
+def check_masking(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str) -> None:
+    """Raise `InputError` for what cannot be masked."""
     if images.dim() != 4 or maps.dim() != 4 or len(maps) != len(images) or maps.shape[2:] != images.shape[2:]:
         raise InputError(
             f"mask_pixels got images {tuple(images.shape)} and maps {tuple(maps.shape)}; expected (B, C, H, W) and maps of "

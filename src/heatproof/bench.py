@@ -1,0 +1,288 @@
+"""`bench`: do maps point at what matters? One measure of faithfulness or noise for several methods, as a run folder."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from .audit import CHUNK, placed
+from .checks.chain import Subject
+from .engine.chunks import chunk_slices
+from .engine.guard import fixed_batch
+from .engine.model import check_inputs, outputs_of
+from .errors import InputError
+from .experiment.bench_results import BenchResults, load_bench
+from .experiment.cells import ordered
+from .experiment.files import write_text
+from .experiment.folder import claim, save_photos, to_picture
+from .experiment.identity import function_identity, nonce, tensor_hash, versions
+from .experiment.jobs import Job, job, shards
+from .experiment.record import identity_of, image_rows, unidentified
+from .experiment.run import Progress, finished, run_jobs, thread_count
+from .experiment.trial import try_methods
+from .faithfulness.kind import Bench, Kind
+from .faithfulness.kinds import KINDS
+from .named import named_methods
+from .score import check_target, logit, predicted
+from .score import classes as count_classes
+from .types import METHODS, Score
+
+BENCH_METHODS = (
+    "gradient", "gradient_x_input", "integrated_gradients", "smoothgrad", "guided_backprop", "gradcam", "guided_gradcam",
+    "fullgrad", "rectgrad", "edge_map", "random_map",
+)  # fmt: skip
+PHOTOS = 3
+DEPENDS = (
+    "versions", "weights_sha256", "fingerprint", "images_sha256", "targets_sha256", "masks_sha256",
+    "original_sha256", "method_identities", "score", "score_identity", "black", "bench", "bench_identity", "options",
+    "device", "dtype", "threads", "chunk", "seed",
+)  # fmt: skip
+"""What the result of every job depends on, by its key in the configuration."""
+
+
+@dataclass(frozen=True)
+class Benched:
+    """What a bench leaves: tidy rows, their summary, and the paths of the report and the run folder."""
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+    curves: pd.DataFrame
+    report: Path
+    folder: Path
+    results: BenchResults
+
+    def __repr__(self) -> str:
+        return f"Benched({self.results.kind.name}, {self.folder})\nreport: {self.report}"
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """A bench that is ready to run: its jobs under their keys."""
+
+    bench: Bench
+    config: dict[str, Any]
+    jobs: list[tuple[str, Job]]
+    folder: Path
+    photos: Callable[[int], Any] | None
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.bench.kind]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Methods that cannot run on the model, and why."""
+        return dict(self.config["refused"])
+
+    @property
+    def left(self) -> int:
+        """Jobs that are not finished."""
+        return sum(not finished(self.folder, key) for key, _ in self.jobs)
+
+
+def bench(
+    kind: str,
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor | None = None,
+    methods: Any = BENCH_METHODS,
+    *,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Benched:
+    """Measure maps of several methods by one bench; writes a run folder with tables and a report.
+
+    Args:
+        kind: one of `heatproof.faithfulness.kinds.KINDS`: "pixel", "noise", "localise", ...
+        model: an ``nn.Module`` in evaluation mode; never touched.
+        images: ``(N, C, H, W)`` in the model's units.
+        targets: int64 ``(N,)``; None explains the class that the model predicts.
+        methods: as in `heatproof.audit`.
+        progress: called with (jobs done, jobs in all, seconds left).
+        **settings: of `plan_bench`, and the options of the kind.
+
+    Returns:
+        `Benched`; its folder resumes: the same call again does only what is missing.
+
+    Raises:
+        HeatproofError: and leaves what was finished.
+    """
+    return run_bench(plan_bench(kind, model, images, targets, methods, **settings), progress)
+
+
+def plan_bench(
+    kind: str,
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor | None = None,
+    methods: Any = BENCH_METHODS,
+    *,
+    masks: Tensor | None = None,
+    out: str | Path | None = None,
+    score: Score = logit,
+    black: Tensor | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    chunk: int = CHUNK,
+    about: Mapping[str, Any] | None = None,
+    photos: Callable[[int], Any] | None = None,
+    **options: Any,
+) -> BenchPlan:
+    """Everything of a bench but the work: checks the input and tries each method on one image.
+
+    Args:
+        kind, model, images, targets, methods: as in `bench`.
+        masks: bool ``(N, 1, H, W)``, True on the object.
+        out: the run folder; None = ``runs/KIND``.
+        score: what is explained.
+        black: a black pixel in the model's units, ``(C,)``; None for 0.
+        device: "auto" takes CUDA where there is one. threads, chunk: of a job; both are part of the result.
+        about: what the report prints: model, dataset, images (name, label), class_names, command, warnings.
+        photos: gives the uint8 ``(H, W, 3)`` picture of an image.
+        **options: of the kind; see its options' class.
+
+    Raises:
+        InputError, ModelError.
+    """
+    chosen = _kind(kind)
+    private, images = placed(model, images, device)
+    check_inputs(private, images)
+    size = fixed_batch(private) or chunk
+    count = threads or torch.get_num_threads()
+    with thread_count(count):
+        original = torch.cat([outputs_of(private, images[i], score, size) for i in chunk_slices(len(images), size)])
+        target = _targets(original, targets, images, score)
+        named = {} if chosen.rows else _with_control(named_methods(methods), chosen)
+        subject = Subject(
+            private, images, target, named, (), score, (), images[:size], chunk=size, seed=seed, black=black
+        )
+        ready = chosen.prepare(Bench(subject, kind, _options(chosen, options), _masks(masks, images, chosen)))
+        tried = try_methods(ready.subject) if named else None
+    if tried:
+        ready = replace(ready, subject=replace(ready.subject, methods=tried.usable))
+    config = _config(ready, chosen, original, count, tried.refused if tried else {}, about or {})
+    planned = [job(kind, shard=shard) for shard in shards(len(ready.subject.images), size)]
+    held = {key: config[key] for key in DEPENDS}
+    folder = Path(out) if out is not None else Path("runs") / kind
+    return BenchPlan(ready, config, [(j.key(held), j) for j in planned], folder, photos)
+
+
+def run_bench(plan: BenchPlan, progress: Progress | None = None) -> Benched:
+    """Run what is missing of a plan, then aggregate and report. Interrupted, it leaves every finished job."""
+    claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
+    save_photos(plan.folder, {i: _photo(plan, i) for i in range(min(PHOTOS, len(plan.bench.subject.images)))})
+    run_jobs(
+        plan.jobs,
+        lambda j: plan.kind.work(plan.bench, list(j["shard"])),
+        plan.folder,
+        plan.config["threads"],
+        progress,
+    )
+    return read_bench(plan.folder)
+
+
+def read_bench(folder: str | Path) -> Benched:
+    """Aggregate what a run folder holds and write its tables and report again."""
+    from .report.bench import render_bench
+
+    results = load_bench(Path(folder))
+    for name, table in (
+        ("table", ordered(results.table, results.config)), ("summary", results.summary), ("curves", results.curves),
+    ):  # fmt: skip
+        if len(table):
+            write_text(results.folder / f"{name}.csv", table.to_csv(index=False))
+    report = render_bench(results)
+    return Benched(results.table, results.summary, results.curves, report, results.folder, results)
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        near = get_close_matches(name, KINDS, n=2) or list(KINDS)
+        raise InputError(f"there is no bench {name!r}; did you mean {', '.join(near)}?")
+    return KINDS[name]
+
+
+def _options(kind: Kind, given: Mapping[str, Any]) -> Any:
+    known = [f.name for f in fields(kind.options)]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=2) or known
+            raise InputError(f"bench {kind.name} has no option {name!r}; it has {', '.join(near)}")
+    return kind.options(**given)
+
+
+def _with_control(methods: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """What chance gives belongs to every table."""
+    if kind.control and kind.control not in methods:
+        return {**methods, kind.control: METHODS[kind.control]}
+    return dict(methods)
+
+
+def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
+    if targets is None:
+        return predicted(out, score)
+    found = check_target(targets, len(images), images.device, count_classes(out, score))
+    if found.dim() != 1:
+        raise InputError(f"targets have shape {tuple(found.shape)}; a bench explains one class for each image: (N,)")
+    return found
+
+
+def _masks(masks: Tensor | None, images: Tensor, kind: Kind) -> Tensor | None:
+    if masks is None:
+        if kind.masks == "needed":
+            raise InputError(f"bench {kind.name} measures against masks of the object; give masks= (--masks)")
+        return None
+    expected = (len(images), 1, *images.shape[2:])
+    if masks.dtype != torch.bool or tuple(masks.shape) != expected:
+        raise InputError(f"masks are {masks.dtype} {tuple(masks.shape)}; expected torch.bool {expected}")
+    empty = (~masks.flatten(1).any(1)).nonzero().flatten().tolist()
+    if empty:
+        raise InputError(f"the mask of image {empty[0]} is empty ({len(empty)} in all); leave those images out")
+    return masks.to(images.device)
+
+
+def _config(
+    bench: Bench, kind: Kind, original: Tensor, threads: int, refused: Mapping[str, str], about: Mapping[str, Any]
+) -> dict[str, Any]:
+    s = bench.subject
+    kept = list(range(len(s.images)) if bench.kept is None else bench.kept)
+    return {
+        **{k: v for k, v in about.items() if k not in ("images", "warnings", "class_names")},
+        "bench": kind.name,
+        "bench_identity": function_identity(kind.work) or nonce(),
+        "options": asdict(bench.options),
+        "levels": list(kind.levels(bench.options)),
+        "control": kind.control if kind.control in s.methods else "",
+        "model": about.get("model", type(s.model).__name__),
+        "dataset": about.get("dataset", "images"),
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": versions(),
+        **identity_of(s, original),
+        "masks_sha256": None if bench.masks is None else tensor_hash(bench.masks),
+        "mask_area": None if bench.masks is None else round(float(bench.masks.float().mean()), 6),
+        "black": None if s.black is None else [round(v, 6) for v in s.black.tolist()],
+        "methods": list(kind.rows or s.methods),
+        "refused": dict(refused),
+        "device": s.images.device.type,
+        "dtype": str(s.images.dtype),
+        "threads": threads,
+        "chunk": s.chunk,
+        "seed": s.seed,
+        "image_shape": list(s.images.shape[1:]),
+        "images": image_rows(s, original[kept], kept, about),
+        "warnings": [*about.get("warnings", []), *unidentified(s)],
+    }
+
+
+def _photo(plan: BenchPlan, i: int) -> Any:
+    place = i if plan.bench.kept is None else plan.bench.kept[i]
+    return plan.photos(place) if plan.photos else to_picture(plan.bench.subject.images[i])

@@ -1,0 +1,88 @@
+"""The images of a bench with the masks that it measures against: photos, grids of photos, or scenes that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.grids import grids
+from ..data.masks import Masks, has_masks, masks_for
+from ..engine.chunks import chunk_slices
+from ..engine.model import outputs_of, own
+from ..errors import InputError
+from ..faithfulness.kind import Kind
+from ..score import logit, predicted
+from .inputs import Inputs
+
+
+@dataclass(frozen=True)
+class BenchData:
+    """What a bench takes besides the model.
+
+    Attributes:
+        given: with the images that are measured.
+        targets: int64 ``(N,)``; None for the predicted class.
+        masks: bool ``(N, 1, H, W)`` or None.
+        source: where the masks are from, "" where there are none.
+        notes: what to say of them.
+    """
+
+    given: Inputs
+    targets: Tensor | None
+    masks: Tensor | None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def picture(self) -> Callable[[int], Any]:
+        return self.given.images.picture
+
+
+def bench_data(
+    kind: Kind, given: Inputs, masks: str | None, count: int | None, target: Tensor | None, seed: int, chunk: int
+) -> BenchData:
+    """The images with masks where the bench uses them; images without one are left out.
+
+    Args:
+        masks: as `masks_for` takes them. count: of 2x2 grids to make of the photos, None for the photos themselves.
+
+    Raises:
+        InputError: masks for a bench that has no use for them, or none for one that needs them.
+    """
+    if not kind.masks and (masks or count):
+        raise InputError(f"bench {kind.name} has no use for {'--masks' if masks else '--grids'}; leave it out")
+    if count:
+        return _gridded(given, masks, count, target, seed, chunk)
+    if masks is None and not (kind.masks and has_masks(given.images)):
+        if kind.masks == "needed":
+            raise InputError(
+                f"bench {kind.name} measures against masks of the object; give --masks (a csv with boxes, a folder of "
+                "PNGs, beside, nonzero), --grids, or --data digits, the built-in scenes whose masks are known"
+            )
+        return BenchData(given, target, None)
+    return _kept(given, masks_for(given.images, masks, given.loaded.preprocess), target)
+
+
+def _kept(given: Inputs, found: Masks, target: Tensor | None) -> BenchData:
+    places = list(found.kept)
+    images = given.images if len(places) == len(given.images) else given.images.take(places)
+    chosen = None if target is None else target[places]
+    return BenchData(replace(given, images=images), chosen, found.masks[places], found.source, found.notes)
+
+
+def _gridded(given: Inputs, masks: str | None, count: int, target: Tensor | None, seed: int, chunk: int) -> BenchData:
+    """Grids of photos of different predicted classes."""
+    if masks or target is not None:
+        raise InputError(
+            "--grids makes its own masks and explains the class of one cell; leave --masks and --target out"
+        )
+    model = given.loaded.model
+    device = next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
+    private, pixels = own(model), given.images.pixels
+    said = [outputs_of(private, pixels[s].to(device), logit, chunk) for s in chunk_slices(len(pixels), chunk)]
+    images, found, targets = grids(given.images, predicted(torch.cat(said), logit).cpu(), count, seed)
+    return BenchData(replace(given, images=images), targets, found.masks, found.source, found.notes)

@@ -1,0 +1,57 @@
+"""Data, networks and maps of a remove-and-retrain run, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..checks.unseen import check_unseen
+from ..errors import InputError
+from ..models.factory import brought, fresh
+from ..training.options import check_data
+from ..training.trial import check_fits
+
+Data = tuple[Tensor, Tensor]
+"""Pixels ``(N, C, H, W)`` in the model's units, targets int64 ``(N,)``."""
+
+
+def check_sets(train: Data, test: Data) -> None:
+    """Raise `InputError` unless both are images of one shape with classes, and the test images are new."""
+    for what, (pixels, targets) in (("train", train), ("test", test)):
+        check_data(pixels, targets)
+        if pixels.dim() != 4 or pixels.dtype != torch.float32 or not pixels.isfinite().all():
+            raise InputError(
+                f"{what} pixels are {pixels.dtype} {tuple(pixels.shape)}; expected finite float32 (N, C, H, W) in the "
+                "model's units"
+            )
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise InputError(f"train images are {tuple(train[0].shape[1:])} and test images {tuple(test[0].shape[1:])}")
+    if bool((train[1] == train[1][0]).all()):
+        raise InputError(f"all train targets are {int(train[1][0])}; expected at least two classes to tell apart")
+    check_unseen(train[0], test[0], "roar(test)")
+
+
+def first_network(factory: Callable[[], nn.Module], train: Data, test: Data) -> nn.Module:
+    """A random network of the factory; `InputError` where it brings weights of its own or does not fit the data."""
+    first = fresh(factory, 0)
+    if names := brought(first, fresh(factory, 1)):
+        raise InputError(
+            f"factory= brings its own weights ({names[0]}, {len(names)} in all), so that its networks know the removed "
+            "pixels already; expected random weights that follow torch's global seed (pretrained=False)"
+        )
+    for what, (pixels, targets) in (("train", train), ("test", test)):
+        check_fits(first, pixels, targets, f"roar({what})")
+    return first
+
+
+def check_maps(maps: Mapping[str, Data], train: Data, test: Data) -> None:
+    """Raise `InputError` unless every precomputed entry has a map for each image."""
+    for name, pair in maps.items():
+        for what, found, (pixels, _) in zip(("train", "test"), pair, (train, test), strict=True):
+            allowed = [(len(pixels), c, *pixels.shape[2:]) for c in (1, pixels.shape[1])]
+            if tuple(found.shape) not in allowed:
+                raise InputError(
+                    f"maps[{name!r}] of the {what} images are {tuple(found.shape)}; expected {allowed[0]} or {allowed[1]}"
+                )

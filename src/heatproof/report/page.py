@@ -1,0 +1,63 @@
+"""The page of a run: templates, style and the policy that forbids every request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ..experiment.files import write_bytes
+from .settings import label
+from .words import SHAPES, breakable, percent
+
+
+def write_page(
+    folder: Path, template: str, values: Mapping[str, Any], styles: tuple[str, ...] = ("style.css",)
+) -> Path:
+    """Write ``report.html`` into a run folder: whole or not at all, every text escaped, no request and no other file.
+
+    Args:
+        template: its file beside this one. values: what it reads. styles: style sheets that it holds.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("heatproof.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    script = _asset("script.js")
+    fixed = {
+        "policy": _policy(script),
+        "style": Markup("".join(map(_asset, styles))),
+        "script": Markup(script),
+        "shapes": SHAPES,
+        "label": label,
+        "percent": percent,
+    }
+    page = environment.get_template(template).render({**fixed, **values})
+    # names of undecodable files hold lone surrogates, which UTF-8 cannot carry
+    return write_bytes(folder / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / name).read_text("utf-8")
+
+
+def _policy(script: str) -> str:
+    """No request at all; no script but the one whose hash is given. Styles are inline, as the drawings need."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
