@@ -88,7 +88,11 @@ def _rows(images: int) -> list[tuple[Any, ...]]:
                 rows += [_row(method, stage, "change:least:black", i, least),
                          _row(method, stage, "change:most:black", i, most)]  # fmt: skip
             outside = float(np.clip(rng.normal(0.6 - 0.4 * skill, 0.15), 0.01, 1))
-            gap = float("nan") if method == "gradient" and i < 3 else rng.normal(skill - 0.03, 0.3)
+            gap = (
+                float("nan")
+                if method == "gradient" and i < 3
+                else rng.normal(skill - (0.6 if method == "deconvnet" else 0.03), 0.3)
+            )
             rows += [_row(method, 0, "outside", i, outside), _row(method, 0, "gap", i, gap),
                      _row(method, 0, "outside:raw", i, scale * outside * rng.gamma(4, 0.25))]  # fmt: skip
     return [*rows, ("occlusion", "pixel", 0, "", images - 1, 0, float("nan"), "failed", "RuntimeError: out of memory")]

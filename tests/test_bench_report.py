@@ -64,7 +64,7 @@ def test_every_number_of_the_summary_is_in_the_page(run: BenchResults, page: Pag
     for row in run.summary.to_dict("records"):
         assert significant(row["mean"]) in page.text
         assert span(row["lower"], row["upper"]) in page.text
-        assert significant(row["gain"]) in page.text
+        assert significant(row["gain"]) in page.text  # a dash for raw sums and the control
     for row in run.curves.to_dict("records"):
         assert f"{significant(row['mean'])} {span(row['lower'], row['upper'])}" in " ".join(page.text.split())
 
@@ -166,6 +166,19 @@ def test_tables_for_the_terminal_are_best_first(run: BenchResults) -> None:
     curve = next(rows for title, _, rows in tables if title.startswith("fractional output change, least"))
     found = run.curves[(run.curves["metric"] == "change:least:black") & (run.curves["method"] == curve[0][0])]
     assert curve[0][1:] == [significant(v) for v in found.sort_values("level")["mean"]]
+
+
+def test_tables_for_the_terminal_leave_out_what_has_no_space(run: BenchResults, tmp_path: Path) -> None:
+    rows = run.curves[run.curves["metric"] == "change:least:black"]
+    fine = pd.concat([rows.assign(level=rows["level"] + shift) for shift in (0, 0.2)])
+    part = run.summary[run.summary["metric"] == "gap"]
+    summary = pd.concat([part.assign(metric=f"gap:{i}") for i in range(7)])
+    measures = {**run.measures, **{f"gap:{i}": Measure(f"gap {i}", "higher") for i in range(7)}}
+    tables = bench_tables(_changed(run, tmp_path, curves=fine, summary=summary, measures=measures))
+    assert [len(heads) for title, heads, _ in tables if title == "means over images"] == [5, 3]
+    levels = next(heads for title, heads, _ in tables if title.startswith("fractional output change, least"))[1:]
+    assert len(levels) == 8
+    assert (levels[0], levels[-1]) == ("0.001", "0.3")
 
 
 def test_figures_are_written(run: BenchResults, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from .errors import ModelError as ModelError
 from .errors import NotApplicable as NotApplicable
 from .errors import RunError as RunError
 from .errors import WeightsError as WeightsError
+from .faithfulness.class_sensitivity import class_sensitivity as class_sensitivity
 from .faithfulness.masking import mask_pixels as mask_pixels
 from .faithfulness.noise_level import noise_level as noise_level
 from .faithfulness.pixel import pixel_perturbation as pixel_perturbation

@@ -186,13 +186,13 @@ def explain_all(
         target = now
     maps: dict[str, Tensor] = {}
     errors: dict[str, str] = {}
-    with shared_passes(_needs(subject.methods), x):
+    with shared_passes(needs_of(subject.methods), x):
         for name, explain in subject.methods.items():
             if dead and needs_model(explain):
                 errors[name] = dead
                 continue
             try:
-                found = _one(explain, private, x, target, index, subject, variant)
+                found = one_map(explain, private, x, target, index, subject, variant)
                 maps[name] = found[: len(shard)].detach()
             except (MemoryError, torch.OutOfMemoryError):
                 raise  # the job is not finished: it is for the caller to make room
@@ -245,7 +245,7 @@ def measure(metric: str) -> Metric:
     return metric_from_text(metric)
 
 
-def _one(
+def one_map(
     explain: Explain, private: nn.Module, x: Tensor, target: Tensor, index: Tensor, subject: Subject, variant: str
 ) -> Tensor:
     spec = spec_of(explain)
@@ -256,7 +256,7 @@ def _one(
     return attribute(explain, model, inputs, target, score=subject.score, seed=seed, index=index)
 
 
-def _needs(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
+def needs_of(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
     specs = [spec_of(explain) for explain in methods.values()]
     return {need for spec in specs if spec for need in spec.needs}
 

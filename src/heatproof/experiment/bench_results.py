@@ -36,8 +36,8 @@ class BenchResults:
             share of images with a value.
         summary: one row per (method, metric) of metrics without levels: mean with 95 % interval over images; whiskers
             (1.5 interquartile ranges, within the data), quartiles and median for box plots; gain, the mean difference
-            to the control on the same images, positive = better, with its interval (NaN for the control itself,
-            for raw sums, and where neither direction is better); defined, the share of images with a value; images, their number.
+            to the control on the same images, positive = better, with its interval (NaN for the control itself, for raw
+            sums, and where neither direction is better); defined, the share of images with a value; images, their number.
         refused: one row per method that could not run: method, status, error.
     """
 

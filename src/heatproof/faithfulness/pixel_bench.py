@@ -117,9 +117,9 @@ KIND = Kind(
     title="Pixel perturbation",
     about=(
         "Pixels are replaced in the order of a map, and the output of the explained class is read again. Least salient "
-        "first, a good map changes the output little; most salient first, much, but there every order of pixels that "
-        "scatters its holes does so too: compare with random order. Sparse maps tie most pixels at 0, whose order is then "
-        "random: see ties. No fill is neutral: trust what holds under several."
+        "first, a good map changes the output little; most salient first, much, but scattered holes do that in any order: "
+        "compare with the random map. Sparse maps tie most pixels at 0, and the order of those is random: see ties. No "
+        "fill is neutral: trust what holds under several."
     ),
     source="FullGrad paper (arXiv:1905.00780), section 5.1; areas: RISE (arXiv:1806.07421); road: arXiv:2202.00449",
     work=work,

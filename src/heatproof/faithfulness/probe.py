@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import Maps, Record, Subject, _needs, _one
+from ..checks.chain import Maps, Record, Subject, needs_of, one_map
 from ..engine.chunks import chunk_slices, padded, sample_places
 from ..engine.model import output, own
 from ..engine.sharing import shared_passes
@@ -77,14 +77,14 @@ def map_at(subject: Subject, explain: Explain, batch: Batch, variant: str = "ori
 
     A control that redraws its noise for every variant (random_map) does so for each `variant` but "original".
     """
-    return _one(explain, subject.model, batch.x, batch.target, batch.index, subject, variant).detach()
+    return one_map(explain, subject.model, batch.x, batch.target, batch.index, subject, variant).detach()
 
 
 def maps_at(subject: Subject, batch: Batch, variant: str = "original") -> Maps:
     """`map_at` for every method, from shared passes; what a method raises is kept in its place."""
     maps: dict[str, Tensor] = {}
     errors: dict[str, str] = {}
-    with shared_passes(_needs(subject.methods), batch.x):
+    with shared_passes(needs_of(subject.methods), batch.x):
         for name, explain in subject.methods.items():
             try:
                 maps[name] = map_at(subject, explain, batch, variant)

@@ -43,7 +43,7 @@ def road_imputed(images: Tensor, removed: Tensor) -> Tensor:
 
 
 def _solved(x: Tensor, holes: Tensor) -> Tensor:
-    """Solution of ``(sum_j w_ij) x_i - sum_{j removed} w_ij x_j = sum_{j kept} w_ij x_j`` over the removed i; x elsewhere.
+    """Solution of ``(sum_j w_ij) x_i - sum_{j removed} w_ij x_j = sum_{j kept} w_ij x_j`` over the removed i; 0 elsewhere.
 
     A pixel has neighbours in its own row and the two beside it, so the matrix is block tridiagonal, a block for each row:
     ``D_k x_k - E_k x_(k+1) - E_(k-1)^T x_(k-1) = b_k``. It is eliminated downwards, ``x_k = L_k x_(k+1) + p_k``.
@@ -63,10 +63,10 @@ def _solved(x: Tensor, holes: Tensor) -> Tensor:
     found = [parts[-1]]
     for link, part in zip(links[-2::-1], parts[-2::-1], strict=True):
         found.append(part + link @ found[-1])
-    solved = x.clone()
+    solved = torch.zeros_like(x)
     for k, (row, values) in enumerate(zip(rows, reversed(found), strict=True)):
         solved[:, :, k].scatter_(2, row.column.unsqueeze(1).expand(-1, x.shape[1], -1), values.mT)
-    return torch.where(holes, solved, x)
+    return solved
 
 
 @dataclass(frozen=True)

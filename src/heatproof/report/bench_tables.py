@@ -10,6 +10,9 @@ from .bench_parts import gain, score
 from .bench_sections import RAW_MARK, curve_metrics, leading, measured_metrics, ordered
 from .bench_words import significant
 
+COLUMNS, CURVES, LEVELS = 4, 2, 8
+"""What a terminal has space for: metrics in a table, curves, and levels of a curve; curves.csv has all of them."""
+
 TextTable = tuple[str, list[str], list[list[str]]]
 
 
@@ -18,8 +21,8 @@ def bench_tables(results: BenchResults) -> list[TextTable]:
     first = leading(results)
     others = [m for m in (*measured_metrics(results), *measured_metrics(results, raw=True)) if m != first]
     tables = [_leading(results, first)] if first else []
-    tables += [_others(results, others)] if others else []
-    tables += [_levels(results, metric) for metric in curve_metrics(results)]
+    tables += [_others(results, others[i : i + COLUMNS]) for i in range(0, len(others), COLUMNS)]
+    tables += [_levels(results, metric) for metric in curve_metrics(results)[:CURVES]]
     refused = [[str(r["method"]), str(r["error"])] for r in results.refused.to_dict("records")]
     return tables + ([("could not run", ["method", "reason"], refused)] if refused else [])
 
@@ -57,6 +60,12 @@ def _head(results: BenchResults, metric: str) -> str:
 def _levels(results: BenchResults, metric: str) -> TextTable:
     rows = results.curves[results.curves["metric"] == metric]
     means: dict[Any, dict[Any, float]] = rows.pivot(index="method", columns="level", values="mean").to_dict()
-    body = [[m, *(significant(means[level][m]) for level in means)] for m in best_curves(results, metric)]
+    places = sorted(means)
+    shown = (
+        places
+        if len(places) <= LEVELS
+        else [places[round(i * (len(places) - 1) / (LEVELS - 1))] for i in range(LEVELS)]
+    )
+    body = [[m, *(significant(means[level][m]) for level in shown)] for m in best_curves(results, metric)]
     axis = f", over {results.kind.axis}" if results.kind.axis else ""
-    return f"{_head(results, metric)}{axis}", ["method", *(f"{level:g}" for level in means)], body
+    return f"{_head(results, metric)}{axis}", ["method", *(f"{level:g}" for level in shown)], body
