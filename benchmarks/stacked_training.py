@@ -4,8 +4,7 @@
     python benchmarks/stacked_training.py --stacks 2,4 --processes 2 --images 2000
 
 RectGradCNN on random 32 px images, Adam, batches of 100, as in Table 1 of the RectGrad paper. Each figure is the median
-over `repeats` of steady training: one pass to warm up, then one that is measured (a process also pays its start once,
-about 4 s, which is given beside the table).
+over `repeats` passes after one to warm up; the start of a process, about 4 s and paid once, is left out.
 """
 
 from __future__ import annotations
@@ -47,11 +46,12 @@ def main(
     """Measure, print a table, write JSON."""
     torch.set_num_threads(threads)
     data = _data(images, device)
-    found = [("one at a time", 1, _speed(_alone(data, device, bf16), images, repeats, device))]
-    for k in _numbers(stacks):
-        found.append((f"stack of {k}", k, _speed(_stack(data, k, device, bf16), k * images, repeats, device)))
-    for k in _numbers(processes):
-        found.append((f"{k} processes", k, _side_by_side(k, images, device, bf16, threads, repeats)))
+    stacked, side = _numbers(stacks), _numbers(processes)
+    found = [
+        ("one at a time", 1, _speed(_alone(data, device, bf16), images, repeats, device)),
+        *((f"stack of {k}", k, _speed(_stack(data, k, device, bf16), k * images, repeats, device)) for k in stacked),
+        *((f"{k} processes", k, _side_by_side(k, images, device, bf16, threads, repeats)) for k in side),
+    ]
     _show(found)
     machine = torch.cuda.get_device_name() if device.startswith("cuda") else f"{platform.processor()} x{os.cpu_count()}"
     settings = {"device": device, "machine": machine, "bf16": bf16, "images": images, "threads": threads}
@@ -67,10 +67,6 @@ def _data(images: int, device: str) -> tuple[Tensor, Tensor]:
 
 def _alone(data: tuple[Tensor, Tensor], device: str, bf16: bool) -> Callable[[], object]:
     model = seeded(RectGradCNN, 0)
-    if (
-        device != "cpu"
-    ):  # so that the order of the images, which is drawn on the CPU, is moved once a batch, not the images
-        data = (data[0], data[1])
     return lambda: train(model, *data, device=device, bf16=bf16, **OPTIONS)
 
 

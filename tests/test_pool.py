@@ -55,6 +55,13 @@ class Odd(Exception):
         super().__init__(f"{a} and {b}")
 
 
+class Doubled(Exception):
+    """Comes out of a pickle with other words."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no {name}")
+
+
 def half_written(setup: Setup) -> None:
     (setup.folder / "jobs").mkdir(exist_ok=True)
     (setup.folder / "jobs" / f".x.json.{os.getpid()}.tmp").write_text("half")
@@ -87,8 +94,12 @@ def odd(_: Setup) -> None:
     raise Odd(1, 2)
 
 
+def doubled(_: Setup) -> None:
+    raise Doubled("map")
+
+
 ACTIONS = {
-    "sum": lambda setup: None, "killed": killed, "long": long, "deaf": deaf, "wrong": wrong, "odd": odd
+    "sum": lambda setup: None, "killed": killed, "long": long, "deaf": deaf, "wrong": wrong, "odd": odd, "doubled": doubled
 }  # fmt: skip
 
 
@@ -287,13 +298,14 @@ class Pipe:
         self.sent.append(value)
 
 
-def test_what_a_worker_answers(tmp_path):
-    pipe = Pipe(*keyed("sum", "sum", "odd", "sum"))
+@pytest.mark.parametrize(("action", "said"), [("odd", "Odd: 1 and 2"), ("doubled", "Doubled: no map")])
+def test_what_a_worker_answers(tmp_path, action, said):
+    pipe = Pipe(*keyed("sum", "sum", action, "sum"))
     with pytest.raises(SystemExit):
         do_jobs(pipe, Setup(VALUES, tmp_path), tmp_path, 1)
     assert pipe.sent[:3] == [None, None, None]  # setup, and two jobs
     assert type(pipe.sent[3]) is RunError
-    assert str(pipe.sent[3]) == "Odd: 1 and 2"  # which cannot be pickled itself
+    assert str(pipe.sent[3]) == said  # which cannot be pickled itself
     assert len(pipe.given) == 1
     failing = Pipe()
     with pytest.raises(SystemExit):

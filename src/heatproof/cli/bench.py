@@ -14,6 +14,7 @@ from ..faithfulness.kind import Kind
 from ..faithfulness.kinds import KINDS
 from ..faithfulness.psi_choices import psi_methods
 from ..report.bench import bench_figures, bench_tables
+from . import bench_retrain
 from .bench_data import BenchData, bench_data
 from .bench_patch import PatchTraining, patched
 from .console import bar, console, friendly
@@ -203,3 +204,5 @@ def finish(done: Benched, format: str | None) -> None:
 
 for _kind in KINDS.values():
     app.command(_kind.name)(command_of(_kind))
+for _direction in ("roar", "kar"):
+    app.command(_direction)(friendly(bench_retrain.command(_direction)))

@@ -69,7 +69,7 @@ def run_jobs_in_processes(
             _collect(started, todo, len(everything), progress)
             return Ran(len(todo), count)
     finally:
-        pass
+        stop(started, folder)
     make = cache(setup)
     return Ran(run_jobs(everything, lambda job: make()(job), folder, threads, progress), 0, why)
 

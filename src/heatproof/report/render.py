@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
-from ..experiment.files import write_bytes
 from ..experiment.results import Results
 from ..plots._select import first_check, without_verdict
 from ..plots._style import check_name
@@ -23,10 +16,11 @@ from .classes import class_sheets
 from .contents import contents
 from .film import films
 from .guide import guide
+from .page import write_page
 from .sections import sections
-from .settings import label, settings
+from .settings import settings
 from .tables import number_notes, numbers, stages, troubles
-from .words import SHAPES, breakable, count, percent
+from .words import count
 
 WAYS = {"cascading": " from the output down", "reverse": " from the input up", "smooth": " from the input up"}
 """How the network is randomised in the film strips of a check."""
@@ -47,35 +41,20 @@ def render(results: Results) -> Path:
     Raises:
         RunError: the folder cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("heatproof.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["breakable"] = breakable
-    page = environment.get_template("template.html").render(_page(results))
-    # names of undecodable files hold lone surrogates, which UTF-8 cannot carry
-    return write_bytes(results.folder / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+    return write_page(results.folder, "template.html", _page(results))
 
 
 def _page(results: Results) -> dict[str, Any]:
     """All that the template reads."""
     config, every, first = results.config, cards(results), first_check(results)
-    script = _asset("script.js")
     tested = [card for card in every if not card.control]
     tables, found, seen = numbers(results), sections(results), overviews(results)
     page = {
         "judged": not without_verdict(results),
-        "policy": _policy(script),
-        "style": Markup(_asset("style.css")),
-        "script": Markup(script),
         "model": str(config.get("model", "unnamed model")),
         "summary": _summary(results),
         "tally": _tally(tested),
         "guide": guide(results, every),
-        "shapes": SHAPES,
         "cards": tested,
         "controls": [card for card in every if card.control],
         "refused": troubles(results)["refused"],
@@ -100,8 +79,6 @@ def _page(results: Results) -> dict[str, Any]:
         "images": config.get("images") or [],
         "warnings": config.get("warnings") or [],
         "one_seed": config.get("seeds") == 1,
-        "label": label,
-        "percent": percent,
     }
     return page | {"contents": contents(_before(page), found, _after(page))}
 
@@ -120,19 +97,6 @@ def _after(page: dict[str, Any]) -> list[tuple[str, str]]:
              "numbers": (page["numbers"], "Numbers")}  # fmt: skip
     found = [(id, name) for id, (there, name) in links.items() if there]
     return [*found, ("missing", "Missing"), ("settings", "Settings")]
-
-
-def _asset(name: str) -> str:
-    return (resources.files(__package__) / name).read_text("utf-8")
-
-
-def _policy(script: str) -> str:
-    """No request at all; no script but the one whose hash is given. Styles are inline, as the drawings need."""
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
 
 
 def _summary(results: Results) -> list[str]:

@@ -1,0 +1,240 @@
+"""The commands ``bench roar`` and ``bench kar``, and the RectGrad paper's table 1 as a preset of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+from torch import Tensor
+
+from ..data.folder import has_splits
+from ..data.images import ImageSet
+from ..data.labelled import labelled
+from ..data.preprocess import Preprocess, override
+from ..errors import InputError
+from ..faithfulness.retrain_plan import RetrainPlan
+from ..faithfulness.retrain_presets import PRESETS, Preset
+from ..models.spec import LoadedModel, load_model
+from ..report.bench_export import retrain_figures
+from ..report.retrain_tables import retrain_tables
+from ..roar import TABLE_1, Retrained, plan_retrain, run_retrain
+from .console import bar, console
+from .inputs import device_from, floats, set_threads, split_methods, words
+from .options import ClassNames, Device, FigureFormat, Methods, Numbers, Out, Seed, Size, Weights
+from .tables import print_tables
+
+HELD_OUT = 5
+"""Of a folder without a test part every fifth image of each class is one."""
+
+Network = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="package.module:factory, path/to/file.py:factory, torchvision:NAME; retrained from random weights",
+    ),
+]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data", "--images", help="MNIST's, Fashion-MNIST's or CIFAR-10's folder, or a folder with train/ and test/, one "
+        "folder a class in each; without a test part every fifth image is held out"
+    ),
+]  # fmt: skip
+
+
+def command(direction: str) -> Any:
+    """The command of one direction."""
+    other = "kar" if direction == "roar" else "roar"
+
+    def run(
+        data: Data,
+        model: Network = None,
+        weights: Weights = None,
+        out: Out = None,
+        preset: Annotated[
+            str | None, typer.Option(help="RectGrad paper, table 1: paper (240 trainings) or reduced (half an hour)")
+        ] = None,
+        both: Annotated[bool, typer.Option("--both", help="both roar and kar, in the same run")] = False,
+        methods: Methods = None,
+        fractions: Annotated[str | None, typer.Option(help="of pixels, by commas [0.1,0.3,0.5,0.7,0.9]")] = None,
+        networks: Annotated[int | None, typer.Option(min=1, help="retrained for each point [3]")] = None,
+        controls: Annotated[
+            str | None, typer.Option(help="by commas: random, edge, blurred (own map), mask (its shape alone)")
+        ] = None,
+        rank: Annotated[
+            str | None, typer.Option(help="abs (default), signed, positive, or parity (the RectGrad paper's code)")
+        ] = None,
+        train_limit: Annotated[int | None, typer.Option(min=1, help="training images, evenly spread")] = None,
+        test_limit: Annotated[int | None, typer.Option(min=1, help="test images, evenly spread")] = None,
+        epochs: Annotated[int | None, typer.Option(min=1, help="passes over the training images [20]")] = None,
+        batch: Annotated[int | None, typer.Option(min=1, help="images a step [100]")] = None,
+        lr: Annotated[float | None, typer.Option(help="learning rate of Adam [0.001]")] = None,
+        schedule: Annotated[str | None, typer.Option(help="constant (default) or onecycle")] = None,
+        size: Size = None,
+        resize: Annotated[int | None, typer.Option(min=1, help="short side before the centre crop")] = None,
+        mean: Numbers = None,
+        std: Numbers = None,
+        class_names: ClassNames = None,
+        figures: FigureFormat = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
+        chunk: Annotated[int | None, typer.Option(min=1, help="images explained in one pass [64]")] = None,
+        workers: Annotated[int | None, typer.Option(min=1, help="processes side by side; default: one a core")] = None,
+        stack: Annotated[
+            int | None, typer.Option(min=1, help="networks trained at once on one device; default: 1, on CUDA 15")
+        ] = None,
+        threads: Annotated[int, typer.Option(min=1, help="CPU threads of a job; part of the last digits")] = 1,
+        device: Device = "auto",
+        seed: Seed = 0,
+    ) -> None:
+        set_threads(threads)
+        held = _preset(preset)
+        loaded = _network(model, weights, held, device_from(device))
+        units = floats(mean) or held.mean, floats(std) or held.std
+        how = override(loaded.preprocess, size=size, resize=resize, mean=units[0], std=units[1])
+        limits = train_limit or held.train_limit, test_limit or held.test_limit
+        sets = _sets(data, how, limits)
+        asked = {
+            "fractions": None if fractions is None else _numbers(fractions), "networks": networks,
+            "controls": None if controls is None else tuple(words(controls)), "rank": rank, "epochs": epochs,
+            "batch": batch, "lr": lr, "schedule": schedule, "chunk": chunk, "workers": workers, "stack": stack,
+        }  # fmt: skip
+        chosen = {**held.settings, **{k: v for k, v in asked.items() if v is not None}}
+        chosen["schedule"] = None if chosen.get("schedule") in (None, "constant") else chosen["schedule"]
+        directions = (direction, other) if both else (direction,)
+        folder = out or Path("runs") / f"{'-'.join(directions)}-{loaded.name}"
+        with console.status("trying every method on one image"):
+            plan = plan_retrain(
+                loaded.model if loaded.trained else None,
+                sets.train,
+                sets.test,
+                split_methods(methods) or list(held.methods or TABLE_1),
+                **chosen,
+                factory=loaded.factory,
+                directions=directions,
+                out=folder,
+                threads=threads,
+                device=device_from(device),
+                seed=seed,
+                about=_about(loaded, data, sets, held, preset),
+            )
+        print_plan(plan)
+        if not dry_run:
+            finish(run_with_bar(plan), figures)
+
+    what, which = ("Remove", "without") if direction == "roar" else ("Keep", "on nothing but")
+    run.__doc__ = f"""{what} and retrain: networks trained {which} the pixels that maps call salient.
+
+    The lower the area, the better the map. Networks of one seed start from the same weights for all methods.
+
+    Example: heatproof bench {direction} --preset reduced --data CIFAR10 -o runs/table1 --both"""
+    return run
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Training and test images with class numbers, and what to say of them."""
+
+    train: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+    notes: tuple[str, ...]
+
+
+def _preset(name: str | None) -> Preset:
+    if name is None:
+        return Preset()
+    if name not in PRESETS:
+        raise InputError(f"--preset {name!r}; expected {' or '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _network(model: str | None, weights: Path | None, held: Preset, device: str) -> LoadedModel:
+    spec = model or held.model
+    if spec is None:
+        raise InputError("give --model, a factory of the network to retrain, or --preset, which brings one")
+    with console.status(f"loading {spec}"):
+        loaded = load_model(spec, weights, device=device)
+    if loaded.factory is None:
+        raise InputError(f"{spec} makes no network with random weights, and networks are retrained here from such; give a "
+                         "factory: package.module:Network or file.py:function")  # fmt: skip
+    return loaded
+
+
+def _sets(data: Path, how: Preprocess | None, limits: tuple[int | None, int | None]) -> Sets:
+    """Both parts of a source, or one part with every fifth image held out."""
+    with bar("reading images") as step:
+        if has_splits(data):
+            parts: tuple[Literal["train", "test"], ...] = ("train", "test")
+            train, test = (labelled(data, p, how, n, progress=step) for p, n in zip(parts, limits, strict=True))
+            return Sets(_pair(train), _pair(test), ())
+        found = labelled(data, None, how, progress=step)
+    pixels, targets = _pair(found)
+    place = [int((targets[:i] == targets[i]).sum()) for i in range(len(targets))]
+    tested = [i for i, n in enumerate(place) if n % HELD_OUT == HELD_OUT - 1]
+    kept = [i for i, n in enumerate(place) if n % HELD_OUT != HELD_OUT - 1]
+    if not tested:
+        raise InputError(
+            f"{data} has fewer than {HELD_OUT} images of every class, so none can be held out for the test"
+        )
+    note = f"no test part: every fifth image of each class is held out, {len(tested)} of {len(targets)}"
+    train_places, test_places = kept[: limits[0]], tested[: limits[1]]
+    return Sets((pixels[train_places], targets[train_places]), (pixels[test_places], targets[test_places]), (note,))
+
+
+def _pair(found: ImageSet) -> tuple[Tensor, Tensor]:
+    return found.pixels, cast("Tensor", found.targets)  # `labelled` always has them
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    found = floats(text)
+    return found if isinstance(found, tuple) else (found,) if found is not None else ()
+
+
+def _about(loaded: LoadedModel, data: Path, sets: Sets, held: Preset, preset: str | None) -> dict[str, Any]:
+    import shlex
+    import sys
+
+    return {
+        "model": loaded.name,
+        "dataset": data.name,
+        "command": shlex.join(["heatproof", *sys.argv[1:]]),
+        "warnings": list(sets.notes),
+        "preset": preset,
+        "reduced": list(held.reduced),
+        "published": {k: dict(v) for k, v in held.published.items()},
+    }
+
+
+def print_plan(plan: RetrainPlan) -> None:
+    """How many networks will be trained on what; what was refused and why; what a preset reduced."""
+    c = plan.config
+    for name, reason in plan.refused.items():
+        console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
+    for note in (*c.get("warnings", ()), *c.get("reduced", ())):
+        console.print(f"note: {note}", style="yellow", markup=False)
+    train, test = (len(part[0]) for part in (plan.task.train, plan.task.test))
+    console.print(
+        f"{len(plan.entries)} entries, {len(plan.trained)} networks trained on {train} images and tested on {test}: "
+        f"{plan.task.recipe.epochs} epochs each",
+        markup=False,
+    )
+    done = len(plan.jobs) - plan.left
+    console.print(
+        f"{len(plan.jobs)} jobs{f', {done} of them finished' if done else ''}, in {plan.folder}", markup=False
+    )
+
+
+def run_with_bar(plan: RetrainPlan) -> Retrained:
+    with bar("jobs") as step, bar("training the network that is explained") as first:
+        return run_retrain(plan, step, lambda done, total, word: first(done, total, None, word))
+
+
+def finish(done: Retrained, format: str | None) -> None:
+    """The tables, and where the files are."""
+    print_tables(retrain_tables(done.results))
+    if format:
+        drawn = retrain_figures(done.results, format)  # type: ignore[arg-type]
+        console.print(f"{len(drawn)} figures in {done.folder / 'figures'}", markup=False)
+    console.print(f"report: {done.report}", markup=False)
+    console.print(f"beside it: {', '.join(sorted(p.name for p in done.folder.glob('*.csv')))}", markup=False)

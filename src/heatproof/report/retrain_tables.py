@@ -1,0 +1,38 @@
+"""Areas of a remove-and-retrain run as rows of text, for a terminal."""
+
+from __future__ import annotations
+
+from ..experiment.retrain_results import RetrainResults
+from .bench_tables import TextTable
+
+TITLES = {
+    "roar": "remove and retrain, area under the accuracy (AUC), lower is better",
+    "kar": "keep and retrain, area over the accuracy (AOC), lower is better",
+}
+
+
+def retrain_tables(results: RetrainResults) -> list[TextTable]:
+    """One table for each direction, best first: area, interval, gain over random, and the published area."""
+    found = []
+    for direction, part in results.areas.groupby("direction", sort=False):
+        rows = part.sort_values("area", kind="stable").to_dict("records")
+        heads = ["method", "area", "95 % interval", "gain over random", "95 % interval"]
+        published = any(r["published"] == r["published"] for r in rows)
+        body = [
+            [
+                str(r["method"]), _places(r["area"]), _interval(r, ""), _places(r["gain"]), _interval(r, "gain_"),
+                *([_places(r["published"])] if published else []),
+            ]
+            for r in rows
+        ]  # fmt: skip
+        found.append((TITLES[str(direction)], [*heads, *(["published"] if published else [])], body))
+    return found
+
+
+def _places(value: float) -> str:
+    return f"{value:z.4f}" if value == value else "–"
+
+
+def _interval(row: dict[object, float], start: str) -> str:
+    lower, upper = row[f"{start}lower"], row[f"{start}upper"]
+    return f"{lower:z.3f} to {upper:z.3f}" if lower == lower else "–"
