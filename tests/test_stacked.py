@@ -23,13 +23,6 @@ NETS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _double(monkeypatch):
-    """Both trainers take the loss of ``out.float()``; in float64 here, so that rounding hides no mistake."""
-    plain = Tensor.float
-    monkeypatch.setattr(Tensor, "float", lambda t: t if t.dtype == torch.float64 else plain(t))
-
-
 def networks(build, count: int = 3) -> list[nn.Module]:
     return [seeded(build, 10 + k).double() for k in range(count)]
 

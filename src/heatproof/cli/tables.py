@@ -85,7 +85,8 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str | Text]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for place, head in enumerate(heads):
         words = place == 0 or any(isinstance(row[place], Text) for row in rows)
-        table.add_column(head, justify="left" if words else "right", overflow="fold")
+        longest = max((len(str(row[0])) for row in rows), default=0) if place == 0 else 0  # names are not broken
+        table.add_column(head, justify="left" if words else "right", overflow="fold", min_width=min(longest, 30))
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     return table

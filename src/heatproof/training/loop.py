@@ -143,7 +143,7 @@ def _step(run: Run, x: Tensor, y: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
     with torch.autocast(torch.device(run.options.device).type, torch.bfloat16, enabled=run.options.bf16):
         out = run.model(x)
-    loss = F.cross_entropy(out.float(), y)
+    loss = F.cross_entropy(out.to(torch.promote_types(out.dtype, torch.float32)), y)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     run.optimizer.step()

@@ -149,7 +149,8 @@ def _run_epoch(run: _Run) -> None:
 def _step(run: _Run, rows: Tensor) -> Tensor:
     """One update of all weights; each network's loss sum and hits, ``(K, 2)``."""
     y = run.targets[rows]
-    out = outputs(run.stack, _images(run.inputs, rows), run.options.bf16).float()
+    out = outputs(run.stack, _images(run.inputs, rows), run.options.bf16)
+    out = out.to(torch.promote_types(out.dtype, torch.float32))
     losses = F.cross_entropy(out.flatten(0, 1), y.flatten(), reduction="none").view_as(y)
     run.optimizer.zero_grad()
     losses.mean(1).sum().backward()  # type: ignore[no-untyped-call]  # slice k of a gradient is that of loss k alone
