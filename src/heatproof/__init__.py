@@ -3,6 +3,8 @@
 from ._version import __version__ as __version__
 from .audit import Audit as Audit
 from .audit import audit as audit
+from .bench import Benched as Benched
+from .bench import bench as bench
 from .checks.labels import Pair as Pair
 from .checks.labels import train_pair as train_pair
 from .checks.labels import user_pair as user_pair

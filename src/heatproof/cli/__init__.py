@@ -12,11 +12,16 @@ from rich.table import Table
 
 from .._version import __version__
 from ..audit import DEFAULT_METHODS, read_audit
+from ..bench import read_bench
 from ..combine import Composed
+from ..experiment.folder import read_config
 from ..explain import explain as explain_images
+from ..roar import read_retrain
 from ..types import METHODS, spec_of
 from .audit import audit
 from .bench import app as bench
+from .bench import finish as finish_bench
+from .bench_retrain import finish as finish_retrain
 from .console import bar, console, friendly
 from .inputs import device_from, load_inputs, score_from, set_threads, split_methods, target_from
 from .options import (
@@ -136,11 +141,17 @@ app.add_typer(bench, name="bench")
 @app.command()
 @friendly
 def report(
-    folder: Annotated[Path, typer.Argument(help="run folder of an audit")],
+    folder: Annotated[Path, typer.Argument(help="run folder of an audit or a bench")],
     figures: FigureFormat = None,
 ) -> None:
     """Write the tables and the report of a finished run again, from its files."""
-    finish(read_audit(folder), figures)
+    config = read_config(folder)
+    if "bench" in config:
+        finish_bench(read_bench(folder), figures)
+    elif "directions" in config:
+        finish_retrain(read_retrain(folder), figures)
+    else:
+        finish(read_audit(folder), figures)
 
 
 @app.command()
