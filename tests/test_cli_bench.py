@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 
+from heatproof.cli import tables
 from heatproof.cli.generated import with_options
 from heatproof.faithfulness.kinds import KINDS
 from test_cli import place as place
@@ -186,6 +189,15 @@ def test_roar_and_kar_on_a_folder_of_images(place: Path) -> None:
     assert {p.name: p.read_bytes() for p in Path("run").glob("*.csv")} == before
 
 
+def test_a_dry_run_trains_nothing(place: Path) -> None:
+    (place / "photos" / "owl").mkdir()
+    Image.fromarray(np.zeros((40, 48, 3), dtype=np.uint8)).save(place / "photos" / "owl" / "owl.png")
+    result = bench(place, "patch", "--train", place / "photos", "--side", 4, "--margin", 1, "--dry-run")
+    assert result.exit_code == 0, result.text
+    assert "would first be trained" in result.text
+    assert not Path("run").exists()
+
+
 def test_report_makes_a_bench_anew(place: Path) -> None:
     bench(place, "complexity")
     before = Path("run/summary.csv").read_bytes()
@@ -236,9 +248,25 @@ def test_bad_input_of_roar(place: Path, case: str) -> None:
     if arguments:
         more_photos(place)
     result = retrain(place, "roar", *arguments)
-    assert result.exit_code == 1 and said in result.text, result.text
+    assert result.exit_code == 1, result.text
+    assert said in result.text
 
 
 def test_options_of_the_same_name_are_an_error_of_the_programmer() -> None:
     with pytest.raises(ValueError, match="duplicate"):
         with_options(lambda rank, chosen: None, {"chosen": KINDS["pixel"].options}, "x", "")
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 81, 100])
+def test_no_number_loses_a_digit_in_a_narrow_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "console", Console(width=width, file=StringIO(), highlight=False))
+    span = "-9.95e-04 to 5.84e-04"
+    rows = [[f"method_{i}(option=1)", f"{5022.6 * 10**i:.1f}", span, "0.12345", "word one"] for i in range(3)]
+    heads = ["method", "attribution outside the mask, in the units of the map", "95 % interval", "gain", ""]
+    tables.print_tables([("a title", heads, rows)])
+    printed = tables.console.file.getvalue()
+    lines = printed.splitlines()
+    assert all(len(line) <= width for line in lines)
+    for row in rows:
+        found = " ".join(line for line in lines if line.startswith(row[0]))
+        assert all(cell in found for cell in row[1:]), printed

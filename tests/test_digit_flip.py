@@ -100,6 +100,16 @@ def test_neither_chunk_nor_batch_mates_change_a_result() -> None:
         torch.testing.assert_close(one, whole[i : i + 1], rtol=0, atol=1e-10)
 
 
+def test_ties_are_the_image_s_own() -> None:
+    def flat(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+        return torch.ones_like(inputs) * (2 - target)[:, None, None, None]
+
+    x = images(1).expand(4, -1, -1, -1)
+    found = digit_flip(linear(), x, flat, 0, 1, index=torch.tensor([3, 4, 5, 3])).change[:, -1]
+    assert len(set(found.tolist())) == 3
+    assert found[0] == found[3]
+
+
 def test_maps_that_are_not_finite_have_no_value() -> None:
     x = images()
     bad = x.flatten(1).sum(1) > 18

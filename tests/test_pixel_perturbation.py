@@ -20,10 +20,12 @@ from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.checks.chain import Subject
+from heatproof.checks.interval import estimate
 from heatproof.faithfulness.fills import BLUR, FILLS, filler, mean_colour
 from heatproof.faithfulness.kind import Bench
 from heatproof.faithfulness.pixel_bench import KIND, PixelOptions
 from heatproof.faithfulness.psi_choices import PSI_NAMES, psi_methods
+from heatproof.faithfulness.quick import quick_faithfulness
 from heatproof.faithfulness.removal import FRACTIONS, Order
 from heatproof.faithfulness.road import road_imputed
 from heatproof.named import named_methods
@@ -146,7 +148,7 @@ def test_binary_logit_and_labels_have_probabilities() -> None:
     for score, outputs in ((hp.single_logit, 1), (hp.label_probability, 3)):
         net, target = network(outputs=outputs), torch.tensor([0, 1, 0])
         found = hp.pixel_perturbation(net, x, maps, target, fractions=(0.5,), score=score)
-        out = net(hp.mask_pixels(x, maps, 0.5, "least")).detach()
+        out = net(hp.mask_pixels(x, maps, 0.5, "least", index=torch.arange(3))).detach()
         logit = out[:, 0] * torch.tensor([-1, 1, -1]) if outputs == 1 else out[torch.arange(3), target]
         torch.testing.assert_close(found.probability[0], 1 / (1 + torch.exp(-logit)))
 
@@ -521,3 +523,65 @@ def test_psi_m_and_psi_mnist_are_what_the_paper_says() -> None:
     psi_mnist = named["psi_mnist of section 6"](net, x, target)
     assert (psi_mnist >= psi_m.abs() - 1e-6).all()
     assert torch.equal(named["psi of the official code"](net, x, target), hp.fullgrad(net, x, target))
+
+
+# ties are the image's own
+
+
+def constant(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
+    return torch.ones_like(inputs)
+
+
+def central() -> nn.Module:
+    """Two classes told apart in the middle of the image: what one order removes of it early, it removes of all images."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
+    weight = torch.zeros(2, 6, 6)
+    weight[0, 2:4, 2:4] = 1
+    net[1].weight.data, net[1].bias.data = weight.flatten(1), torch.zeros(2)
+    return net
+
+
+def told_apart(gain: Tensor) -> bool:
+    e = estimate(gain[None].double().numpy())
+    return bool(e.lower > 0 or e.upper < 0)
+
+
+@pytest.mark.parametrize("which", ["least", "most"])
+def test_a_constant_map_is_not_told_apart_from_chance(which: str) -> None:
+    net, x = central(), torch.rand(24, 1, 6, 6, generator=seeded(0)) + 0.5
+    target = torch.zeros(24, dtype=torch.int64)
+    wrong = 0
+    for seed in range(20):
+        options: dict[str, Any] = {"fractions": (0.1, 0.3, 0.5, 0.7, 0.9), "which": which, "seed": seed, "chunk": 24}
+        noise = hp.random_map(net, x, target, seed=seed)
+        at = [hp.pixel_perturbation(net, x, m, target, **options).area for m in (torch.ones_like(x), noise)]
+        wrong += told_apart(at[0] - at[1])
+    assert wrong <= 4, "one of twenty is nominal; over four has a probability of .003"
+
+
+def test_the_quick_score_does_not_tell_a_constant_map_from_chance() -> None:
+    x, target, wrong = torch.rand(24, 1, 6, 6, generator=seeded(0)) + 0.5, torch.zeros(24, dtype=torch.int64), 0
+    for seed in range(20):
+        subject = Subject(central(), x, target, {"c": constant}, (), hp.logit, (), x, chunk=24, seed=seed)
+        rows = quick_faithfulness(subject, list(range(24))).rows
+        wrong += told_apart(torch.tensor([row[6] for row in rows]))
+    assert wrong <= 4
+
+
+def test_every_image_has_its_own_order_of_ties_which_its_place_alone_decides() -> None:
+    maps, index = torch.zeros(3, 1, 5, 7), torch.tensor([7, 8, 7])
+    order = Order(maps, "abs", "exact", 0, index)
+    most, least = order.removed(0.4, "most"), order.removed(0.6, "least")
+    assert (most ^ least).all()
+    assert torch.equal(most[0], most[2])
+    assert not torch.equal(most[0], most[1])
+    ones = torch.ones(3, 1, 5, 7)
+    for which, p, gone in (("most", 0.4, most), ("least", 0.6, least)):
+        assert torch.equal(hp.mask_pixels(ones, maps, p, which, index=index) == 0, gone)
+    net, x = central(), torch.ones(2, 1, 6, 6)
+    x[:, :, :, :3] = 3
+    found = hp.pixel_perturbation(net, x, torch.zeros_like(x), fractions=(0.2, 0.5), index=torch.tensor([5, 6]))
+    assert not torch.equal(found.score[:, 0], found.score[:, 1])
+    default = hp.pixel_perturbation(net, x, torch.zeros_like(x), fractions=(0.2, 0.5))
+    second = hp.pixel_perturbation(net, x[1:], torch.zeros_like(x[1:]), fractions=(0.2, 0.5), index=torch.tensor([1]))
+    assert torch.equal(default.score[:, 1:], second.score)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from heatproof.checks.chain import Record
+from heatproof.data.lookup import find_object
 from heatproof.errors import InputError, RunError
 from heatproof.experiment.jobs import Job, job
 from heatproof.experiment.pool import _served, run_jobs_in_processes
@@ -320,3 +321,30 @@ def test_what_a_worker_answers(tmp_path, action, said):
 def test_counts_are_checked(tmp_path, threads, workers):
     with pytest.raises(InputError, match="expected a whole number of at least 1"):
         run_jobs_in_processes(keyed("sum"), Setup(VALUES, tmp_path), tmp_path, threads, workers)
+
+
+NET = "from torch import nn\n\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Holds an object of the user's own code."""
+
+    held: object
+
+    def __call__(self):
+        return self.work
+
+    def work(self, one: Job) -> Record:
+        return Record([("m", type(self.held).__name__, 0, "", one["i"], 0, 1.0, "ok", "")])
+
+
+@pytest.mark.parametrize("text", ["{name}.py:Net", "{name}:Net"])
+def test_workers_find_code_of_a_file_and_of_the_current_directory(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    name = f"usernet{'file' if '.py' in text else 'module'}"
+    (tmp_path / f"{name}.py").write_text(NET)
+    folder = folder_of(tmp_path, "run")
+    held = find_object(text.format(name=name), "a network")()
+    ran = run_jobs_in_processes(keyed("sum", "sum"), Holding(held), folder, 1, 2)
+    assert (ran.jobs, ran.workers, ran.reason) == (2, 2, "")

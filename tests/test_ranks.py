@@ -12,7 +12,8 @@ from torch import Tensor
 import heatproof as hp
 from heatproof.engine.chunks import generator
 from heatproof.errors import InputError
-from heatproof.faithfulness.ranks import RANKS, pixel_values, ranks, removed, tied_share
+from heatproof.faithfulness.ranks import RANKS, pixel_values, ranks, removed, tie_orders, tied_share
+from heatproof.perturb import blurred
 
 SIDES = (5, 7)
 PIXELS = 35
@@ -123,3 +124,24 @@ def test_bad_input_is_named() -> None:
     ):
         with pytest.raises(InputError, match=said):
             call()
+
+
+def test_orders_of_ties_can_be_drawn_once_for_several_maps() -> None:
+    maps, index = drawn(1, 4, batch=6), torch.arange(6) + 3
+    orders = tie_orders(PIXELS, 5, index)
+    for rank in RANKS:
+        assert torch.equal(ranks(maps, rank, ties=orders), ranks(maps, rank, 5, index))
+
+
+def test_counts_of_several_networks_in_one_comparison() -> None:
+    found = ranks(torch.rand(6, 1, *SIDES)).reshape(2, 3, *SIDES)
+    for direction in ("roar", "kar"):
+        both = removed(found, (0.2, 0.7), direction)
+        assert both.shape == (2, 3, 1, *SIDES)
+        for k, p in enumerate((0.2, 0.7)):
+            assert torch.equal(both[k], removed(found[k], p, direction))
+
+
+def test_a_blurred_integer_map_is_not_rounded() -> None:
+    whole = (torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(1)) > 0.5).long()
+    assert torch.equal(blurred(whole, 1.5), blurred(whole.float(), 1.5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +19,19 @@ from torch import Tensor, nn
 import heatproof as hp
 from heatproof.errors import InputError, RunError
 from heatproof.experiment.files import read_maps
+from heatproof.experiment.pool import run_jobs_in_processes
 from heatproof.experiment.retrain_results import area, load_retrain
+from heatproof.experiment.run import finished
 from heatproof.faithfulness.ranks import ranks, removed
-from heatproof.faithfulness.retrain_data import modified, palette
+from heatproof.faithfulness.retrain import _images, _stacked_inputs
+from heatproof.faithfulness.retrain_data import Entry, modified, palette
+from heatproof.faithfulness.retrain_fit import chunk_for
+from heatproof.faithfulness.retrain_task import Variant
 from heatproof.models.factory import fresh
+from heatproof.report.retrain_tables import interval_words, retrain_tables
 from heatproof.roar import plan_retrain, read_retrain
 from heatproof.train import load_network, read_card, train
+from heatproof.training.loop import due
 from retrain_case import Data, Net, task, tiny
 
 FRACTIONS = (0.1, 0.8)
@@ -303,6 +311,13 @@ def bad_inputs() -> list[tuple[dict[str, Any], str]]:
         ({"maps": {"truth": (mask, mask)}}, "of the test images"),
         ({"factory": OwnWeights}, "brings its own weights"),
         ({"epochs": 0}, "epochs"),
+        ({"maps": {"truth": mask}}, "a pair"),
+        ({"maps": {"truth": (mask + 1j, mask[:10])}}, "real numbers"),
+        ({"maps": {"truth": ("maps.npy", mask[:10])}}, "real numbers"),
+        ({"fill": torch.zeros(3)}, r"fill.*\(2,\)"),
+        ({"fill": math.nan}, "finite"),
+        ({"fill": (0.0, math.inf)}, "finite"),
+        ({"fill": {"red": 0}}, "fill"),
     ]
 
 
@@ -332,3 +347,126 @@ def test_parity_ranks_rectgrad_by_its_positive_part_and_others_signed() -> None:
     assert plan.config["rules"] == {
         "gradient": "signed", "rectgrad(q=90)": "positive", "random": "signed", "edge": "signed",
     }  # fmt: skip
+
+
+def test_parity_goes_by_the_method_whatever_its_name() -> None:
+    (train_set, mask), (test_set, new_mask) = task(20, 0), task(10, 1)
+    named = {"ours": hp.rectgrad, "smoothed": hp.smooth(hp.rectgrad, n=2), "rectgrad (old)": hp.gradient}
+    plan = plan_retrain(
+        None, train_set, test_set, named, factory=Net, rank="parity", controls=(), maps={"rectgrad": (mask, new_mask)}
+    )
+    assert plan.config["rules"] == {
+        "ours": "positive", "smoothed": "positive", "rectgrad (old)": "signed", "rectgrad": "signed",
+    }  # fmt: skip
+
+
+def test_maps_of_other_types_count_as_float_maps(tmp_path: Path) -> None:
+    (_, mask), (_, new_mask) = task(40, 0), task(30, 1)
+    pair = (mask.mul(3).long(), new_mask.mul(3).long())
+    given = {
+        "float": (mask, new_mask), "bool": (mask.bool(), new_mask.bool()), "whole": pair,
+        "numpy": (mask.numpy(), new_mask.numpy()),
+    }  # fmt: skip
+    (train_set, _), (test_set, _) = task(40, 0), task(30, 1)
+    run = hp.roar(
+        fresh(Net, 3), train_set, test_set, (), factory=Net, maps=given, fractions=(0.5,), networks=1, epochs=1, batch=20,
+        workers=1, out=tmp_path / "run", controls=("blurred",),
+    )  # fmt: skip
+    found = run.areas.set_index("method")["area"]
+    for name in ("bool", "whole", "numpy"):
+        assert (found[name], found[f"{name}, blurred"]) == (found["float"], found["float, blurred"])
+    assert "only" in interval_words(run.results)
+
+
+def test_what_intervals_are_of_is_said(known: Any, tmp_path: Path) -> None:
+    assert not known.results.conditional
+    one = tiny(tmp_path / "one", networks=1)
+    assert one.results.conditional
+    for run, said in ((known, False), (one, True)):
+        text = interval_words(run.results)
+        assert ("conditional on one network (seed)" in text) is said
+        assert "nothing about training the explained network again" in text
+        assert ("conditional on one network (seed)" in run.report.read_text()) is said
+
+
+def test_entries_without_a_result_are_in_the_terminal_tables(tmp_path: Path) -> None:
+    (train_set, mask), (test_set, new_mask) = task(40, 0), task(30, 1)
+    broken = mask.clone()
+    broken[17, 0, 0, 0] = torch.nan
+    run = hp.roar(
+        None, train_set, test_set, (), factory=Net, workers=1, networks=1, epochs=1, fractions=(0.5,),
+        maps={"truth": (mask, new_mask), "broken": (broken, new_mask)}, controls=(), out=tmp_path / "run",
+    )  # fmt: skip
+    title, heads, rows = retrain_tables(run.results)[-1]
+    assert (title, heads, [row[0] for row in rows]) == ("could not run", ["method", "reason"], ["broken"])
+    assert "NaN" in rows[0][1]
+
+
+class Unstackable(Net):
+    """torch computes the momentum of this batch norm from a Python number, which vmap cannot give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(2, momentum=None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.norm(x))
+
+
+def test_networks_that_cannot_be_stacked_are_trained_one_by_one() -> None:
+    (train_set, _), (test_set, _) = task(20, 0), task(10, 1)
+    plan = plan_retrain(None, train_set, test_set, ("gradient",), factory=Unstackable, stack=3)
+    assert plan.task.recipe.stack == plan.config["recipe"]["stack"] == 1
+    assert any("one at a time" in text and "norm" in text for text in plan.config["warnings"])
+    assert plan_retrain(None, train_set, test_set, ("gradient",), factory=Net, stack=3).task.recipe.stack == 3
+
+
+def test_a_factory_that_cannot_be_sent_is_said_before_the_run() -> None:
+    (train_set, _), (test_set, _) = task(20, 0), task(10, 1)
+    hidden = lambda: Net()  # noqa: E731, PLW0108
+
+    def warnings(factory: Any, **more: Any) -> list[str]:
+        plan = plan_retrain(None, train_set, test_set, ("gradient",), factory=factory, **more)
+        return [text for text in plan.config["warnings"] if "one after the other" in text]
+
+    assert len(warnings(hidden, workers=2)) == 1
+    assert not warnings(hidden, workers=1)
+    assert not warnings(Net, workers=2)
+
+
+def test_two_jobs_that_are_left_run_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def pool(keyed: Any, make: Any, folder: Path, threads: int, workers: int, progress: Any) -> Any:
+        asked.append(sum(not finished(folder, key) for key, _ in keyed))
+        return run_jobs_in_processes(keyed, make, folder, threads, 1, progress)
+
+    monkeypatch.setattr("heatproof.faithfulness.retrain_jobs.run_jobs_in_processes", pool)
+    tiny(tmp_path / "run", networks=1, fractions=(0.5,), controls=(), workers=2)
+    assert asked == [2, 2]
+
+
+@pytest.mark.parametrize("direction", ["roar", "kar"])
+@pytest.mark.parametrize("picture", [False, True])
+def test_images_of_a_stack_are_those_of_each_network(direction: str, picture: bool) -> None:
+    (train_set, _), (test_set, _) = task(20, 0), task(10, 1)
+    shared = plan_retrain(None, train_set, test_set, (), maps={"m": (train_set[0], test_set[0])}, factory=Net).task
+    stored = (ranks(train_set[0], index=torch.arange(20)), ranks(test_set[0]))
+    entry = Entry("m", "m", picture)
+    variants = [Variant(entry, direction, k, p, k) for k, p in enumerate((0.1, 0.5, 0.9))]
+    rows = torch.stack([torch.randperm(20)[:7] for _ in variants])
+    together = _stacked_inputs(shared, variants, stored)(rows)
+    for k, variant in enumerate(variants):
+        alone = _images(shared, "train", variant, stored)[rows[k]]
+        assert torch.equal(together[k], alone)
+
+
+def test_more_images_a_pass_on_a_gpu_but_no_more_numbers() -> None:
+    sizes = [chunk_for("cuda", side, side) for side in (28, 32, 64, 224)]
+    assert sizes == [512, 512, 128, 64]
+    assert chunk_for("cpu", 32, 32) == 64
+
+
+def test_a_gpu_is_not_waited_for_at_every_step() -> None:
+    assert [step for step in range(1, 50) if due("cuda", step, 49)] == [20, 40, 49]
+    assert all(due("cpu", step, 49) for step in range(1, 50))

@@ -40,10 +40,12 @@ def scores(out: Any, score: Score, target: Tensor) -> Tensor:
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur in pixels; at the border the weights of the pixels that are there sum to one. ``(B, C, H, W)`` same."""
+    """Gaussian blur in pixels; at the border the weights of the pixels that are there sum to one. ``(B, C, H, W)`` same;
+    float32 of whole numbers."""
     exact = x.to(wide(x.dtype))
     down, across = (_gaussian(side, sigma, exact) for side in x.shape[2:])
-    return (down @ exact @ across.T).to(x.dtype)
+    out = down @ exact @ across.T
+    return out.to(x.dtype) if x.is_floating_point() else out
 
 
 def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from ..faithfulness.psi_choices import psi_methods
 from ..report.bench import bench_figures, bench_tables
 from . import bench_retrain
 from .bench_data import BenchData, bench_data
-from .bench_patch import PatchTraining, patched
+from .bench_patch import PatchTraining, patched, rehearsed
 from .console import bar, console, friendly
 from .generated import with_options
 from .inputs import about, black_of, device_from, load_inputs, score_from, set_threads, split_methods, target_from
@@ -119,7 +119,10 @@ def command_of(kind: Kind) -> Any:
         )
         folder = out or Path("runs") / f"{kind.name}-{given.loaded.name}"
         facts: dict[str, Any] = {}
-        if training:
+        if training.get("train") and dry_run:
+            console.print("a network would first be trained on patched images; then:")
+            given, facts = rehearsed(given, PatchTraining(**training), int(chosen["side"]))
+        elif training:
             given, facts = patched(given, images, PatchTraining(**training), int(chosen["side"]), folder, where)
         data = bench_data(kind, given, masks, grids, target_from(target, given), seed, chunk)
         with console.status("trying every method on one image"):

@@ -48,6 +48,13 @@ class PatchTraining:
     patch_seed: int = field(default=0, metadata={"help": "of the patch, and of the network's first weights"})
 
 
+def rehearsed(given: Inputs, training: PatchTraining, size: int) -> tuple[Inputs, dict[str, Any]]:
+    """What `patched` gives, with the network untrained."""
+    pixels = with_patch(given.images.pixels, patch_of(given, size, training.patch_seed))
+    images = replace(given.images, pixels=pixels)
+    return replace(given, images=images), {"patch": {"size": size, "seed": training.patch_seed}}
+
+
 def patched(
     given: Inputs, images: Path, training: PatchTraining, size: int, folder: Path, device: str
 ) -> tuple[Inputs, dict[str, Any]]:

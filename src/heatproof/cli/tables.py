@@ -23,10 +23,36 @@ def tables(results: Results) -> list[Table]:
 
 
 def print_tables(found: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]]) -> None:
-    """Tables of text: (title, heads, rows)."""
+    """Tables of text: (title, heads, rows); one that is too wide goes on below, since a number must never lose digits."""
     for title, heads, rows in found:
-        console.print(_table(title, heads, rows))
-        console.print()
+        for part in _parts(heads, rows, console.width - GAP):
+            cells = [[row[place] for place in part] for row in rows]
+            console.print(_table(title, [heads[place] for place in part], cells))
+            console.print()
+
+
+WORD, GAP, NAME = 14, 1, 30
+"""The widest word of a head that a column makes room for, letters between columns, and of a name in the first one."""
+
+
+def _parts(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Places of the columns of each table that fits into the width; every one begins with the first column."""
+    wide = [_width([row[place] for row in rows], head, place) for place, head in enumerate(heads)]
+    parts, used = [[0]], wide[0]
+    for place in range(1, len(heads)):
+        if used + GAP + wide[place] > width and len(parts[-1]) > 1:
+            parts.append([0])
+            used = wide[0]
+        parts[-1].append(place)
+        used += GAP + wide[place]
+    return parts
+
+
+def _width(cells: Sequence[str], head: str, place: int) -> int:
+    """Letters that a column needs: its longest cell, where only names may be broken, and words of its head."""
+    longest = max(map(len, cells), default=0)
+    word = max(map(len, head.split()), default=0)
+    return max(min(longest, NAME) if place == 0 else longest, min(word, WORD))
 
 
 def _verdicts(results: Results) -> list[Table]:
@@ -83,10 +109,14 @@ def _kept(method: str, rows: Sequence[Mapping[Any, Any]]) -> list[str]:
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
     """Columns of numbers at the right, of words at the left."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    cells = [[str(row[place]) for row in rows] for place in range(len(heads))]
+    least = [_width(column, head, place) for place, (head, column) in enumerate(zip(heads, cells, strict=True))]
+    spare = max(0, console.width - sum(least) - GAP * (len(least) + 1)) // max(1, len(least) - 1)
     for place, head in enumerate(heads):
         words = place == 0 or any(isinstance(row[place], Text) for row in rows)
-        longest = max((len(str(row[0])) for row in rows), default=0) if place == 0 else 0  # names are not broken
-        table.add_column(head, justify="left" if words else "right", overflow="fold", min_width=min(longest, 30))
+        most = max(map(len, [head, *cells[place]]))  # fixed, since rich shrinks columns below their least width
+        width = min(least[place] + (spare if place else 0), most)
+        table.add_column(head, justify="left" if words else "right", overflow="fold", width=width)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     return table

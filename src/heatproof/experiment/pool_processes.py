@@ -17,7 +17,7 @@ from typing import Any
 import torch.multiprocessing
 
 from ..errors import RunError
-from .pool_worker import GRACE, Setup, serve
+from .pool_worker import GRACE, Setup, UserCode, serve
 
 AGAIN = "finished jobs stay, and the same command goes on from there"
 
@@ -47,7 +47,7 @@ def start_all(started: list[Worker], setup: Setup, folder: Path, threads: int, c
 def _start(setup: Setup, folder: Path, threads: int) -> Worker:
     context = torch.multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, setup, folder, threads))
+    process = context.Process(target=serve, args=(theirs, UserCode(), setup, folder, threads))
     process.start()
     theirs.close()  # so that the end of the process is the end of the pipe
     return Worker(process, ours)

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from ..data.lookup import find_object
 from ..errors import RunError
 from .jobs import Job
 from .run import Produced, run_job
@@ -28,7 +29,24 @@ GRACE = 5.0
 """Seconds that a process has for leaving no half-written file, before it is ended by force."""
 
 
-def serve(pipe: Connection[Any, Any], setup: Setup, folder: Path, threads: int) -> None:
+class UserCode:
+    """Files that were imported under names of our own; where this comes out of a pickle, what comes after it may be of
+    their classes, or of modules of the current directory."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        modules = [m for name, m in sys.modules.items() if name.startswith("_heatproof_")]  # by `find_object`
+        return _found, ([m.__file__ for m in modules],)
+
+
+def _found(files: list[str]) -> None:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
+    for file in files:
+        find_object(f"{file}:__name__", "a module")
+
+
+def serve(pipe: Connection[Any, Any], _: UserCode, setup: Setup, folder: Path, threads: int) -> None:
     """What a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one handles it
     signal.signal(signal.SIGTERM, _leave)

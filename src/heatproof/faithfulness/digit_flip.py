@@ -13,9 +13,10 @@ from ..checks.chain import Subject
 from ..errors import InputError
 from ..score import check_target, logit
 from ..types import Explain, Score
+from .fills import filler
 from .kind import Batch
-from .masking import mask_pixels, removed_pixels
 from .probe import alone, batches, logits_at, map_at
+from .removal import Order
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,10 @@ def flipped(
     finite = (map_a.isfinite() & map_b.isfinite()).flatten(1).all(1)
     difference = (map_a - map_b).nan_to_num(0, 0, 0).sum(1, keepdim=True)
     odds = partial(_log_odds, subject.model, a=batch.target, b=b)
-    before, after = odds(batch.x), []
-    for level in levels:
-        erased = mask_pixels(batch.x, difference, level, rank="signed", fill=fill, seed=subject.seed)
-        after.append(odds(torch.where(difference > 0, erased, batch.x)))
-    gone = removed_pixels(batch.x, difference, levels[-1], "most", "signed", subject.seed) & (difference > 0)
-    change = before[:, None] - torch.stack(after, 1)
-    share = gone.double().flatten(1).mean(1)
+    order, erased = Order(difference, "signed", "exact", subject.seed, batch.index), filler(fill, batch.x)
+    gone = [order.removed(level, "most") & (difference > 0) for level in levels]
+    change = odds(batch.x)[:, None] - torch.stack([odds(erased(pixels)) for pixels in gone], 1)
+    share = gone[-1].double().flatten(1).mean(1)
     return change.masked_fill(~finite[:, None], torch.nan), share.masked_fill(~finite, torch.nan)
 
 

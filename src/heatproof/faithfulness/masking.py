@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..engine.chunks import generator
+from ..engine.chunks import generator, sample_generators
 from ..errors import InputError
 
 
@@ -17,11 +17,12 @@ def mask_pixels(
     rank: str = "abs",
     fill: float | Tensor = 0.0,
     seed: int = 0,
+    index: Tensor | None = None,
 ) -> Tensor:
     """The images with the most or least salient pixels replaced. ``(B, C, H, W), (B, C or 1, H, W) -> (B, C, H, W)``.
 
     Exactly ``round(fraction * H * W)`` pixels of each image are replaced for "most", and ``N - round((1 - fraction) N)``
-    for "least", so that least at 1 - p and most at p are complementary. Ties are broken by one seeded order, reversed
+    for "least", so that least at 1 - p and most at p are complementary. Ties are broken by a seeded order, reversed
     between the two. Source: FullGrad paper, section 5.1; deviation: exact counts under ties.
 
     Args:
@@ -31,6 +32,8 @@ def mask_pixels(
         fill: a number, a ``(C,)`` tensor, or a stack of images, in the model's units (black in pixel space is
             ``(0 - mean) / std``).
         seed: of the order of ties.
+        index: int64 ``(B,)``, places of the images in the data set: an order of ties for each, as a mean over images needs
+            it. None: one order for all, by which a constant map removes the same pixels of every image.
 
     Raises:
         InputError: shapes that do not fit, a fraction outside [0, 1], NaN in the maps.
@@ -41,21 +44,22 @@ def mask_pixels(
         tensor([[[[1., 0.],
                   [0., 1.]]]])
     """
-    removed = removed_pixels(images, maps, fraction, which, rank, seed)
-    return torch.where(removed, _fill(fill, images), images)
-
-
-def removed_pixels(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str, seed: int) -> Tensor:
-    """Which pixels `mask_pixels` replaces: bool ``(B, 1, H, W)``."""
-    check_masking(images, maps, fraction, which, rank)
+    check_masking("mask_pixels", images, maps, fraction, which, rank)
     values = (maps.abs() if rank == "abs" else maps).sum(1).flatten(1)
     total = values.shape[1]
-    ties = torch.randperm(total, generator=generator("ties", seed)).to(values.device)
-    order = pixel_order(values, ties)
+    order = pixel_order(values, tie_order(total, seed, index, len(maps)).to(values.device))
     count = rounded(fraction * total) if which == "most" else total - rounded((1 - fraction) * total)
     chosen = order[:, :count] if which == "most" else order[:, total - count :]
     removed = torch.zeros_like(values, dtype=torch.bool).scatter_(1, chosen, True)
-    return removed.reshape(len(images), 1, *images.shape[2:])
+    return torch.where(removed.reshape(len(images), 1, *images.shape[2:]), _fill(fill, images), images)
+
+
+def tie_order(pixels: int, seed: int, index: Tensor | None, batch: int) -> Tensor:
+    """Which of equal pixels comes first: ``(N,)`` for all images, or ``(B, N)`` by their places in the data set."""
+    if index is None:
+        return torch.randperm(pixels, generator=generator("ties", seed))
+    draws = sample_generators(seed, index, batch, "ties")
+    return torch.stack([torch.randperm(pixels, generator=g) for g in draws])
 
 
 def pixel_order(values: Tensor, ties: Tensor) -> Tensor:
@@ -84,17 +88,17 @@ def _fill(fill: float | Tensor, images: Tensor) -> Tensor:
     return value
 
 
-def check_masking(images: Tensor, maps: Tensor, fraction: float, which: str, rank: str) -> None:
-    """Raise `InputError` for what cannot be masked."""
+def check_masking(call: str, images: Tensor, maps: Tensor, fraction: float, which: str, rank: str) -> None:
+    """Raise `InputError` for what cannot be masked, in the name of the function that was called."""
     if images.dim() != 4 or maps.dim() != 4 or len(maps) != len(images) or maps.shape[2:] != images.shape[2:]:
         raise InputError(
-            f"mask_pixels got images {tuple(images.shape)} and maps {tuple(maps.shape)}; expected (B, C, H, W) and maps of "
-            "the same B, H and W"
+            f"{call} got images {tuple(images.shape)} and maps {tuple(maps.shape)}; expected (B, C, H, W) and maps of the "
+            "same B, H and W"
         )
     if not 0 <= fraction <= 1 or which not in ("most", "least") or rank not in ("abs", "signed"):
         raise InputError(
-            f"mask_pixels(fraction={fraction}, which={which!r}, rank={rank!r}); expected a fraction in [0, 1], which "
-            "'most' or 'least', rank 'abs' or 'signed'"
+            f"{call}(fraction={fraction}, which={which!r}, rank={rank!r}); expected a fraction in [0, 1], which 'most' or "
+            "'least', rank 'abs' or 'signed'"
         )
     if maps.isnan().any():
-        raise InputError("mask_pixels: the maps hold NaN, which has no rank")
+        raise InputError(f"{call}: the maps hold NaN, which has no rank; replace it, or leave those images out")

@@ -65,7 +65,7 @@ def pixel_perturbation(
     """
     private = own(model)
     check_inputs(private, images)
-    check_masking(images, maps, 0, which, rank)
+    check_masking("pixel_perturbation", images, maps, 0, which, rank)
     check_options(fractions, (which,), rank, ties)
     given = None if targets is None else _one_each(check_target(targets, len(images), images.device, None))
     places = sample_places(index, len(images))
@@ -76,7 +76,7 @@ def pixel_perturbation(
         out = output(private, x, score)
         target = _targets(out, None if given is None else padded(given[rows], chunk), len(x), score)
         fills = filler(fill, x, black=black, seed=seed, index=padded(places[rows], chunk))
-        order = Order(padded(maps[rows], chunk), rank, ties, seed)
+        order = Order(padded(maps[rows], chunk), rank, ties, seed, padded(places[rows], chunk))
 
         def read(changed: Tensor, target: Tensor = target) -> Tensor:
             return reading(output(private, changed, score), target, score)

@@ -92,7 +92,7 @@ def work(bench: Bench, shard: list[int]) -> Record:
     original, emptied = read(batch.x), {name: read(fill(everything(batch.x))) for name, fill in fills.items()}
 
     def measure(method: str, maps: Tensor, same: Batch) -> Found:
-        order, ties = Order(maps, o.rank, o.ties, s.seed), tied_share(maps, o.rank)
+        order, ties = Order(maps, o.rank, o.ties, s.seed, same.index), tied_share(maps, o.rank)
         found: dict[tuple[str, int], Tensor] = {("ties", 0): ties}
         for fill, which in product(fills, o.orders):
             steps = curve(read, fills[fill], order, which, o.fractions, original, emptied[fill])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -34,7 +36,16 @@ def pixel_values(maps: Tensor, rank: str = "abs") -> Tensor:
     return (maps.abs() if rank == "abs" else maps).sum(1)
 
 
-def ranks(maps: Tensor, rank: str = "abs", seed: int = 0, index: Tensor | None = None) -> Tensor:
+def tie_orders(pixels: int, seed: int = 0, index: Tensor | None = None) -> Tensor:
+    """Orders of pixels in which equal values are taken: one for each place in the data set ``(B, N)``, or one ``(N,)``."""
+    if index is None:
+        return torch.randperm(pixels, generator=generator("ties", seed))
+    return torch.stack([torch.randperm(pixels, generator=g) for g in sample_generators(seed, index, len(index), "ties")])
+
+
+def ranks(
+    maps: Tensor, rank: str = "abs", seed: int = 0, index: Tensor | None = None, ties: Tensor | None = None
+) -> Tensor:
     """Rank of each pixel, 0 = most salient. ``(B, C, H, W) -> (B, H, W)``, int16 (int32 beyond 32,767 pixels).
 
     Source: Hooker et al. 2019, arXiv:1806.10758, section 3; deviations: ties are broken by a seeded order instead of by
@@ -45,6 +56,7 @@ def ranks(maps: Tensor, rank: str = "abs", seed: int = 0, index: Tensor | None =
         seed: of the order of ties.
         index: int64 ``(B,)``, places of the images in the data set: each has an order of ties of its own, without which a
             constant map would remove the same pixels from all images. None: the one order of `mask_pixels`.
+        ties: from `tie_orders`, drawn once for several maps, instead of seed and index.
 
     Raises:
         InputError: as `pixel_values`.
@@ -56,32 +68,30 @@ def ranks(maps: Tensor, rank: str = "abs", seed: int = 0, index: Tensor | None =
     """
     values = pixel_values(maps, rank).flatten(1)
     total = values.shape[1]
-    if index is None:
-        ties = torch.randperm(total, generator=generator("ties", seed))
-    else:
-        draws = sample_generators(seed, index, len(maps), "ties")
-        ties = torch.stack([torch.randperm(total, generator=g) for g in draws])
+    ties = tie_orders(total, seed, index) if ties is None else ties
     order = pixel_order(values, ties.to(values.device))
     places = torch.arange(total, dtype=torch.int16 if total <= 32_767 else torch.int32, device=values.device)
     found = torch.empty_like(order, dtype=places.dtype).scatter_(1, order, places.expand_as(order))
     return found.reshape(len(maps), *maps.shape[2:])
 
 
-def removed(ranks: Tensor, fraction: float, direction: str = "roar") -> Tensor:
-    """Which pixels ROAR or KAR replaces: bool ``(B, H, W) -> (B, 1, H, W)``.
+def removed(ranks: Tensor, fraction: float | Sequence[float], direction: str = "roar") -> Tensor:
+    """Which pixels ROAR or KAR replaces: bool ``(B, H, W) -> (B, 1, H, W)``, or of K networks ``(K, B, H, W)``.
 
     ROAR removes the round(fraction N) most salient of N pixels, KAR keeps them and removes all others.
 
     Args:
         ranks: from `ranks`.
-        fraction: removed by "roar", kept by "kar"; 0 to 1.
+        fraction: removed by "roar", kept by "kar"; 0 to 1; K of them for K networks.
 
     Raises:
         InputError: a fraction or direction that is none.
     """
-    count = count_of(ranks[0].numel(), fraction, direction)
+    pixels, fractions = ranks.shape[-2:].numel(), fraction if isinstance(fraction, Sequence) else (fraction,)
+    counts = [count_of(pixels, p, direction) for p in fractions]
+    count = counts[0] if len(counts) == 1 else torch.tensor(counts, device=ranks.device).view(-1, 1, 1, 1)
     gone = ranks < count if direction == "roar" else ranks >= count
-    return gone[:, None]
+    return gone.unsqueeze(-3)
 
 
 def count_of(pixels: int, fraction: float, direction: str) -> int:

@@ -62,7 +62,7 @@ def way_of(explain: Explain, preprocess: str) -> str | None:
     """The `how` of a method in a bench whose option is "" or "code": RectGrad, however set, has its own."""
     if not preprocess:
         return None
-    return "rectgrad" if _is_rectgrad(explain) else preprocess
+    return "rectgrad" if is_rectgrad(explain) else preprocess
 
 
 def check_preprocess(preprocess: str) -> None:
@@ -73,7 +73,8 @@ def check_preprocess(preprocess: str) -> None:
         )
 
 
-def _is_rectgrad(explain: Explain) -> bool:
+def is_rectgrad(explain: Explain) -> bool:
+    """Whether a method is RectGrad, however set, or made of it."""
     if isinstance(explain, Composed):
-        return any(map(_is_rectgrad, explain.parts))
+        return any(map(is_rectgrad, explain.parts))
     return explain is rectgrad

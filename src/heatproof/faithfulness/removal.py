@@ -50,10 +50,10 @@ class Perturbation:
 
 
 class Order:
-    """Pixels of maps ``(B, C or 1, H, W)`` by rank, sorted once for all fractions."""
+    """Pixels of maps ``(B, C or 1, H, W)`` by rank, sorted once for all fractions; ties by (seed, index) as in `ranks`."""
 
-    def __init__(self, maps: Tensor, rank: str, ties: str, seed: int) -> None:
-        self.ranks, self.ties = ranks(maps, rank, seed), ties
+    def __init__(self, maps: Tensor, rank: str, ties: str, seed: int, index: Tensor | None = None) -> None:
+        self.ranks, self.ties = ranks(maps, rank, seed, index), ties
         self.values = pixel_values(maps, rank)
 
     def removed(self, fraction: float, which: str) -> Tensor:
