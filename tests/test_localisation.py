@@ -195,3 +195,12 @@ def test_masks_are_needed_and_must_not_favour_a_method() -> None:
     rows = KIND.work(KIND.prepare(given), [0]).rows
     assert {r[7] for r in rows if r[0] == "gradient_x_input"} == {"failed"}
     assert {r[7] for r in rows if r[0] != "gradient_x_input"} == {"ok"}
+
+
+def test_noise_is_that_of_the_place_in_the_data_set_whichever_images_are_measured() -> None:
+    whole, some = bench(Localise()), bench(Localise()).take([2, 4])
+
+    def random(given: Bench, shard: list[int]) -> list[tuple[str, float]]:
+        return [(r[3], r[6]) for r in KIND.work(given, shard).rows if r[0] == "random_map"]
+
+    assert random(some, [0, 1]) == random(whole, [2, 4])

@@ -211,6 +211,26 @@ def test_masks_of_nonzero_pixels_refuse_what_they_favour() -> None:
         assert KIND.prepare(open_to_all) == open_to_all
 
 
+def test_masks_of_nonzero_pixels_on_normalised_images_refuse_by_black_and_by_zero() -> None:
+    """Black is -1.5 there: what has a black baseline is zero on the background, what has none follows the -1.5."""
+    zero = {
+        "ig": configure(hp.integrated_gradients, baseline=-1.5, steps=3),
+        "deeplift": configure(hp.deeplift, baseline=-1.5),
+    }
+    product = {"gradient_x_input": hp.gradient_x_input, "integrated_gradients": hp.integrated_gradients}
+    given = bench({"gradient": hp.gradient, **zero, **product}, Noise(source="nonzero"))
+    images, black = (given.subject.images - 0.3) / 0.2, torch.tensor([-1.5])
+    ready = KIND.prepare(replace(given, subject=replace(given.subject, images=images, black=black)))
+    assert set(ready.options.unfair) == set(zero)
+    assert set(ready.options.product) == set(product)
+    rows = KIND.work(ready, [0]).rows
+    said = {r[0]: r[8] for r in rows if r[7] == "failed"}
+    assert set(said) == {*zero, *product}
+    assert all("is zero wherever the input is black" in said[name] for name in zero)
+    assert all("the background's value, here -1.5, not the network" in said[name] for name in product)
+    assert sorted(n.removeprefix("not measured against the masks: ") for n in ready.notes) == sorted(said.values())
+
+
 def test_bench_gives_what_the_function_gives_whatever_the_batch() -> None:
     methods = {
         "gradient": hp.gradient, "rectgrad": hp.rectgrad, "broken": lambda model, inputs, target: inputs[:, :, :2],

@@ -481,7 +481,7 @@ def test_original_and_filled_images_are_read_once_for_all_methods() -> None:
             KIND.work(case, [0, 1, 2])
         counts.append(rows[0] // 3)
     assert counts[1] - counts[0] == 2 * 2 * 3, "fills x orders x fractions, and nothing else"
-    assert counts[0] == 12 + 1 + 2 + 1, "and the whole image, two fills, and the class of explain_all"
+    assert counts[0] == 12 + 1 + 2, "and the whole image and two fills"
 
 
 def test_default_grid_holds_the_authors_and_what_areas_need() -> None:

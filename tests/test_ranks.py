@@ -12,7 +12,7 @@ from torch import Tensor
 import heatproof as hp
 from heatproof.engine.chunks import generator
 from heatproof.errors import InputError
-from heatproof.faithfulness.ranks import RANKS, pixel_values, ranks, removed, tie_orders, tied_share
+from heatproof.faithfulness.ranks import RANKS, gone, pixel_values, ranks, removed, tie_orders, tied_share
 from heatproof.perturb import blurred
 
 SIDES = (5, 7)
@@ -57,9 +57,9 @@ def test_same_order_as_mask_pixels(twentieth: int, levels: int, seed: int, rank:
 @given(st.floats(0, 1), st.integers(0, 4), st.integers(0, 9))
 def test_roar_and_kar_are_complementary_and_exact(p: float, levels: int, seed: int) -> None:
     found = ranks(drawn(levels, seed), seed=seed, index=torch.arange(3))
-    gone, kept = removed(found, p, "roar"), removed(found, p, "kar")
-    assert (gone ^ kept).all()
-    assert (gone.flatten(1).sum(1) == round(round(p * PIXELS, 6))).all()
+    lost, kept = removed(found, p, "roar"), removed(found, p, "kar")
+    assert (lost ^ kept).all()
+    assert (lost.flatten(1).sum(1) == round(round(p * PIXELS, 6))).all()
 
 
 def test_fractions_that_are_no_binary_numbers_count_as_written() -> None:
@@ -69,9 +69,9 @@ def test_fractions_that_are_no_binary_numbers_count_as_written() -> None:
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_constant_maps_lose_exact_counts_and_each_image_its_own_pixels(p: float) -> None:
-    gone = removed(ranks(torch.zeros(40, 1, *SIDES), index=torch.arange(40)), p).flatten(1)
-    assert (gone.sum(1) == round(round(p * PIXELS, 6))).all()
-    share = gone.double().mean(0)  # of each pixel: as by chance, no pixel always or never
+    lost = removed(ranks(torch.zeros(40, 1, *SIDES), index=torch.arange(40)), p).flatten(1)
+    assert (lost.sum(1) == round(round(p * PIXELS, 6))).all()
+    share = lost.double().mean(0)  # of each pixel: as by chance, no pixel always or never
     assert ((share - p).abs() < 5 * (p * (1 - p) / 40) ** 0.5).all()
 
 
@@ -128,7 +128,7 @@ def test_bad_input_is_named() -> None:
 
 def test_orders_of_ties_can_be_drawn_once_for_several_maps() -> None:
     maps, index = drawn(1, 4, batch=6), torch.arange(6) + 3
-    orders = tie_orders(PIXELS, 5, index)
+    orders = tie_orders(PIXELS, 6, 5, index)
     for rank in RANKS:
         assert torch.equal(ranks(maps, rank, ties=orders), ranks(maps, rank, 5, index))
 
@@ -136,9 +136,9 @@ def test_orders_of_ties_can_be_drawn_once_for_several_maps() -> None:
 def test_counts_of_several_networks_in_one_comparison() -> None:
     found = ranks(torch.rand(6, 1, *SIDES)).reshape(2, 3, *SIDES)
     for direction in ("roar", "kar"):
-        both = removed(found, (0.2, 0.7), direction)
+        both = gone(found, torch.tensor([7, 24]).view(2, 1, 1, 1), direction)
         assert both.shape == (2, 3, 1, *SIDES)
-        for k, p in enumerate((0.2, 0.7)):
+        for k, p in enumerate((7 / 35, 24 / 35)):
             assert torch.equal(both[k], removed(found[k], p, direction))
 
 

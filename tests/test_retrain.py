@@ -423,7 +423,7 @@ def test_networks_that_cannot_be_stacked_are_trained_one_by_one() -> None:
 
 def test_a_factory_that_cannot_be_sent_is_said_before_the_run() -> None:
     (train_set, _), (test_set, _) = task(20, 0), task(10, 1)
-    hidden = lambda: Net()  # noqa: E731, PLW0108
+    hidden = lambda: Net()  # noqa: E731
 
     def warnings(factory: Any, **more: Any) -> list[str]:
         plan = plan_retrain(None, train_set, test_set, ("gradient",), factory=factory, **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ from .experiment.jobs import Job, job, shards
 from .experiment.record import identity_of, image_rows, unidentified
 from .experiment.run import Progress, finished, run_jobs, thread_count
 from .experiment.trial import try_methods
+from .faithfulness.fills import colour
 from .faithfulness.kind import Bench, Kind
 from .faithfulness.kinds import KINDS
+from .faithfulness.option_types import check_chunk, options_of
 from .named import named_methods
 from .score import check_target, logit, predicted
 from .score import classes as count_classes
@@ -93,7 +95,7 @@ def bench(
     model: nn.Module,
     images: Tensor,
     targets: Tensor | None = None,
-    methods: Any = BENCH_METHODS,
+    methods: Any = None,
     *,
     progress: Progress | None = None,
     **settings: Any,
@@ -105,7 +107,7 @@ def bench(
         model: an ``nn.Module`` in evaluation mode; never touched.
         images: ``(N, C, H, W)`` in the model's units.
         targets: int64 ``(N,)``; None explains the class that the model predicts.
-        methods: as in `heatproof.audit`.
+        methods: as in `heatproof.audit`; None for `BENCH_METHODS`, and for a bench that compares no methods.
         progress: called with (jobs done, jobs in all, seconds left).
         **settings: of `plan_bench`, and the options of the kind.
 
@@ -123,12 +125,12 @@ def plan_bench(
     model: nn.Module,
     images: Tensor,
     targets: Tensor | None = None,
-    methods: Any = BENCH_METHODS,
+    methods: Any = None,
     *,
     masks: Tensor | None = None,
     out: str | Path | None = None,
     score: Score = logit,
-    black: Tensor | None = None,
+    black: Tensor | float | None = None,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
@@ -141,10 +143,11 @@ def plan_bench(
 
     Args:
         kind, model, images, targets, methods: as in `bench`.
-        masks: bool ``(N, 1, H, W)``, True on the object.
+        masks: bool ``(N, 1, H, W)``, True on the object; for benches that use them.
         out: the run folder; None = ``runs/KIND``.
         score: what is explained.
-        black: a black pixel in the model's units, ``(C,)``; None for 0.
+        black: a black pixel in the model's units, ``(C,)`` or a number, ``(0 - mean) / std`` for normalised inputs; None
+            for 0, which is black only for inputs in [0, 1].
         device: "auto" takes CUDA where there is one. threads, chunk: of a job; both are part of the result.
         about: what the report prints: model, dataset, images (name, label), class_names, command, warnings.
         photos: gives the uint8 ``(H, W, 3)`` picture of an image.
@@ -154,18 +157,21 @@ def plan_bench(
         InputError, ModelError.
     """
     chosen = _kind(kind)
+    asked = _methods(methods, chosen)
+    check_chunk(chunk)
     private, images = placed(model, images, device)
     check_inputs(private, images)
+    dark = None if black is None else colour(black, images, "black").flatten().expand(images.shape[1])
     size = fixed_batch(private) or chunk
     count = threads or torch.get_num_threads()
     with thread_count(count):
         original = torch.cat([outputs_of(private, images[i], score, size) for i in chunk_slices(len(images), size)])
         target = _targets(original, targets, images, score)
-        named = {} if chosen.rows else _with_control(named_methods(methods), chosen)
+        named = {} if chosen.rows else _with_control(named_methods(asked), chosen)
         subject = Subject(
-            private, images, target, named, (), score, (), images[:size], chunk=size, seed=seed, black=black
+            private, images, target, named, (), score, (), images[:size], chunk=size, seed=seed, black=dark
         )
-        ready = chosen.prepare(Bench(subject, kind, _options(chosen, options), _masks(masks, images, chosen)))
+        ready = chosen.prepare(Bench(subject, kind, options_of(chosen, options), _masks(masks, images, chosen)))
         tried = try_methods(ready.subject) if named else None
     if tried:
         ready = replace(ready, subject=replace(ready.subject, methods=tried.usable))
@@ -211,13 +217,13 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _options(kind: Kind, given: Mapping[str, Any]) -> Any:
-    known = [f.name for f in fields(kind.options)]
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, n=2) or known
-            raise InputError(f"bench {kind.name} has no option {name!r}; it has {', '.join(near)}")
-    return kind.options(**given)
+def _methods(given: Any, kind: Kind) -> Any:
+    """What is compared; () in a bench of rows of its own."""
+    if kind.rows and given is not None:
+        raise InputError(
+            f"bench {kind.name} compares {' and '.join(kind.rows)}, and no methods; leave methods (--methods, --psi) out"
+        )
+    return () if kind.rows else BENCH_METHODS if given is None else given
 
 
 def _with_control(methods: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
@@ -241,6 +247,8 @@ def _masks(masks: Tensor | None, images: Tensor, kind: Kind) -> Tensor | None:
         if kind.masks == "needed":
             raise InputError(f"bench {kind.name} measures against masks of the object; give masks= (--masks)")
         return None
+    if not kind.masks:
+        raise InputError(f"bench {kind.name} has no use for masks; leave them out")
     expected = (len(images), 1, *images.shape[2:])
     if masks.dtype != torch.bool or tuple(masks.shape) != expected:
         raise InputError(f"masks are {masks.dtype} {tuple(masks.shape)}; expected torch.bool {expected}")
@@ -279,7 +287,7 @@ def _config(
         "seed": s.seed,
         "image_shape": list(s.images.shape[1:]),
         "images": image_rows(s, original[kept], kept, about),
-        "warnings": [*about.get("warnings", []), *unidentified(s)],
+        "warnings": [*about.get("warnings", []), *bench.notes, *unidentified(s)],
     }
 
 

@@ -131,7 +131,7 @@ def command_of(kind: Kind) -> Any:
                 data.given.loaded.model,
                 data.given.images.pixels,
                 data.targets,
-                _methods(methods, psi),
+                None if kind.rows and not (methods or psi) else _methods(methods, psi),
                 masks=data.masks,
                 out=folder,
                 score=score_from(score),

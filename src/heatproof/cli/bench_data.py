@@ -45,16 +45,19 @@ class BenchData:
 def bench_data(
     kind: Kind, given: Inputs, masks: str | None, count: int | None, target: Tensor | None, seed: int, chunk: int
 ) -> BenchData:
-    """The images with masks where the bench uses them; images without one are left out.
+    """The images with masks where the bench uses them; images without one are left out. What is measured by class has the
+    classes of its source.
 
     Args:
         masks: as `masks_for` takes them. count: of 2x2 grids to make of the photos, None for the photos themselves.
 
     Raises:
-        InputError: masks for a bench that has no use for them, or none for one that needs them.
+        InputError: masks or a target for a bench that has no use for them, or no masks for one that needs them.
     """
     if not kind.masks and (masks or count):
         raise InputError(f"bench {kind.name} has no use for {'--masks' if masks else '--grids'}; leave it out")
+    if kind.by_class:
+        return _by_class(kind, given, target)
     if count:
         return _gridded(given, masks, count, target, seed, chunk)
     if masks is None and not (kind.masks and has_masks(given.images)):
@@ -65,6 +68,25 @@ def bench_data(
             )
         return BenchData(given, target, None)
     return _kept(given, masks_for(given.images, masks, given.loaded.preprocess), target)
+
+
+def _by_class(kind: Kind, given: Inputs, target: Tensor | None) -> BenchData:
+    """The images under their own classes: one class said of all of them would make each an image of it."""
+    if target is not None:
+        raise InputError(f"bench {kind.name} measures images of the classes that --pairs names; leave --target out")
+    found = _classes(given)
+    source = given.images.source
+    whose = f"in {source}" if found is not None else f"as the model predicts it: {source} has none in its numbering"
+    return BenchData(given, found, None, notes=(f"images are chosen by their class {whose}",))
+
+
+def _classes(given: Inputs) -> Tensor | None:
+    """The classes that the source gives its images, numbered as the model's outputs, ``(N,)``; None where unknown."""
+    found, names = given.images, given.listed or given.loaded.categories
+    if names and all(label in names for label in found.labels):
+        return torch.tensor([names.index(str(label)) for label in found.labels])
+    numbers = found.classes is None or all(name.isdigit() for name in found.classes)
+    return found.targets if names is None or numbers else None
 
 
 def _kept(given: Inputs, found: Masks, target: Tensor | None) -> BenchData:

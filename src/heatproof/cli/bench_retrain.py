@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any
 
 import typer
-from torch import Tensor
 
-from ..data.folder import has_splits
-from ..data.images import ImageSet
-from ..data.labelled import labelled
-from ..data.preprocess import Preprocess, override
+from ..data.cifar import cifar_folder
+from ..data.labels import read_class_names
+from ..data.preprocess import override
 from ..errors import InputError
 from ..faithfulness.retrain_plan import RetrainPlan
 from ..faithfulness.retrain_presets import PRESETS, Preset
+from ..faithfulness.retrain_published import Used, beside_paper
+from ..faithfulness.retrain_settings import RetrainSettings
 from ..models.spec import LoadedModel, load_model
+from ..named import named_methods
 from ..report.bench_export import retrain_figures
-from ..report.retrain_tables import retrain_tables
+from ..report.retrain_tables import interval_words, retrain_tables
 from ..roar import TABLE_1, Retrained, plan_retrain, run_retrain
 from .console import bar, console
 from .inputs import device_from, floats, set_threads, split_methods, words
 from .options import ClassNames, Device, FigureFormat, Methods, Numbers, Out, Seed, Size, Weights
+from .retrain_sets import Sets, read_sets
 from .tables import print_tables
-
-HELD_OUT = 5
-"""Of a folder without a test part every fifth image of each class is one."""
 
 Network = Annotated[
     str | None,
@@ -91,10 +90,11 @@ def command(direction: str) -> Any:
         set_threads(threads)
         held = _preset(preset)
         loaded = _network(model, weights, held, device_from(device))
-        units = floats(mean) or held.mean, floats(std) or held.std
+        units = floats(mean), floats(std)
+        units = (held.mean, held.std) if units == (None, None) else units
         how = override(loaded.preprocess, size=size, resize=resize, mean=units[0], std=units[1])
         limits = train_limit or held.train_limit, test_limit or held.test_limit
-        sets = _sets(data, how, limits)
+        sets = read_sets(data, how, limits, None if class_names is None else read_class_names(class_names))
         asked = {
             "fractions": None if fractions is None else _numbers(fractions), "networks": networks,
             "controls": None if controls is None else tuple(words(controls)), "rank": rank, "epochs": epochs,
@@ -102,14 +102,21 @@ def command(direction: str) -> Any:
         }  # fmt: skip
         chosen = {**held.settings, **{k: v for k, v in asked.items() if v is not None}}
         chosen["schedule"] = None if chosen.get("schedule") in (None, "constant") else chosen["schedule"]
+        named = named_methods(split_methods(methods) or list(held.methods or TABLE_1))
         directions = (direction, other) if both else (direction,)
         folder = out or Path("runs") / f"{'-'.join(directions)}-{loaded.name}"
+        beside = {} if preset is None else beside_paper(
+            Used(
+                model or str(held.model), units, cifar_folder(data) is not None, tuple(sets.train[0].shape[1:]),
+                (len(sets.train[0]), len(sets.test[0])), RetrainSettings(loaded.factory, **chosen), list(named),
+            )
+        )  # fmt: skip
         with console.status("trying every method on one image"):
             plan = plan_retrain(
                 loaded.model if loaded.trained else None,
                 sets.train,
                 sets.test,
-                split_methods(methods) or list(held.methods or TABLE_1),
+                named,
                 **chosen,
                 factory=loaded.factory,
                 directions=directions,
@@ -117,7 +124,7 @@ def command(direction: str) -> Any:
                 threads=threads,
                 device=device_from(device),
                 seed=seed,
-                about=_about(loaded, data, sets, held, preset),
+                about=_about(loaded, data, sets, preset, beside),
             )
         print_plan(plan)
         if not dry_run:
@@ -130,15 +137,6 @@ def command(direction: str) -> Any:
 
     Example: heatproof bench {direction} --preset reduced --data CIFAR10 -o runs/table1 --both"""
     return run
-
-
-@dataclass(frozen=True)
-class Sets:
-    """Training and test images with class numbers, and what to say of them."""
-
-    train: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
-    notes: tuple[str, ...]
 
 
 def _preset(name: str | None) -> Preset:
@@ -161,37 +159,14 @@ def _network(model: str | None, weights: Path | None, held: Preset, device: str)
     return loaded
 
 
-def _sets(data: Path, how: Preprocess | None, limits: tuple[int | None, int | None]) -> Sets:
-    """Both parts of a source, or one part with every fifth image held out."""
-    with bar("reading images") as step:
-        if has_splits(data):
-            parts: tuple[Literal["train", "test"], ...] = ("train", "test")
-            train, test = (labelled(data, p, how, n, progress=step) for p, n in zip(parts, limits, strict=True))
-            return Sets(_pair(train), _pair(test), ())
-        found = labelled(data, None, how, progress=step)
-    pixels, targets = _pair(found)
-    place = [int((targets[:i] == targets[i]).sum()) for i in range(len(targets))]
-    tested = [i for i, n in enumerate(place) if n % HELD_OUT == HELD_OUT - 1]
-    kept = [i for i, n in enumerate(place) if n % HELD_OUT != HELD_OUT - 1]
-    if not tested:
-        raise InputError(
-            f"{data} has fewer than {HELD_OUT} images of every class, so none can be held out for the test"
-        )
-    note = f"no test part: every fifth image of each class is held out, {len(tested)} of {len(targets)}"
-    train_places, test_places = kept[: limits[0]], tested[: limits[1]]
-    return Sets((pixels[train_places], targets[train_places]), (pixels[test_places], targets[test_places]), (note,))
-
-
-def _pair(found: ImageSet) -> tuple[Tensor, Tensor]:
-    return found.pixels, cast("Tensor", found.targets)  # `labelled` always has them
-
-
 def _numbers(text: str) -> tuple[float, ...]:
     found = floats(text)
     return found if isinstance(found, tuple) else (found,) if found is not None else ()
 
 
-def _about(loaded: LoadedModel, data: Path, sets: Sets, held: Preset, preset: str | None) -> dict[str, Any]:
+def _about(
+    loaded: LoadedModel, data: Path, sets: Sets, preset: str | None, beside: Mapping[str, Any]
+) -> dict[str, Any]:
     import shlex
     import sys
 
@@ -199,10 +174,11 @@ def _about(loaded: LoadedModel, data: Path, sets: Sets, held: Preset, preset: st
         "model": loaded.name,
         "dataset": data.name,
         "command": shlex.join(["heatproof", *sys.argv[1:]]),
-        "warnings": list(sets.notes),
         "preset": preset,
-        "reduced": list(held.reduced),
-        "published": {k: dict(v) for k, v in held.published.items()},
+        "reduced": [],
+        "published": {},
+        **beside,
+        "warnings": [*sets.notes, *beside.get("warnings", ())],
     }
 
 
@@ -233,6 +209,7 @@ def run_with_bar(plan: RetrainPlan) -> Retrained:
 def finish(done: Retrained, format: str | None) -> None:
     """The tables, and where the files are."""
     print_tables(retrain_tables(done.results))
+    console.print(interval_words(done.results), markup=False)
     if format:
         drawn = retrain_figures(done.results, format)  # type: ignore[arg-type]
         console.print(f"{len(drawn)} figures in {done.folder / 'figures'}", markup=False)

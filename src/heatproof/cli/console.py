@@ -42,7 +42,9 @@ def friendly(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from error
         except torch.OutOfMemoryError as error:
             errors.print(
-                "heatproof: out of memory; try a smaller --chunk, or --device cpu. Finished jobs stay.", style="red"
+                "heatproof: out of memory; try a smaller --chunk (of bench roar and kar also --stack, networks trained at "
+                "once), or --device cpu. Finished jobs stay.",
+                style="red",
             )
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:

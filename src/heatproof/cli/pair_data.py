@@ -60,7 +60,7 @@ def training_data(train: Path, limit: int | None, given: Inputs, images: Path) -
     loaded = given.loaded
     factory, reason = loaded.factory, _not_trainable(loaded)
     if factory is None or reason:
-        raise InputError(f"with --train both networks of the check labels are trained from random weights: {reason}")
+        raise InputError(f"--train trains networks of this kind from random weights: {reason}")
     part: Split | None = "train" if has_splits(train) else None
     one = labelled(train, part, loaded.preprocess, 1)
     own = one.classes or ()

@@ -106,11 +106,11 @@ def _summary(
 
 
 def _grids(table: pd.DataFrame) -> dict[Any, Values]:
-    """Values by image, the same images everywhere, NaN where there is none; several seeds of an image are averaged."""
+    """Values by image, for a metric the images that any method has it of, NaN where one lacks it; seeds are averaged."""
     plain = table[table["metric"] != ""]
-    images = sorted(plain["image"].unique())
+    images = {metric: sorted(group.unique()) for metric, group in plain.groupby("metric")["image"]}
     return {
-        (method, metric, stage): group.groupby("image")["value"].mean().reindex(images).to_numpy()
+        (method, metric, stage): group.groupby("image")["value"].mean().reindex(images[str(metric)]).to_numpy()
         for (method, metric, stage), group in plain.groupby(["method", "metric", "stage"], sort=False)
     }
 

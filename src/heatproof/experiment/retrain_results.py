@@ -33,7 +33,7 @@ UNCHANGED: Key = ("", "")
 @dataclass(frozen=True)
 class RetrainResults:
     """Everything that the plots and the report of a remove-and-retrain run need. 95 % intervals are over networks and
-    test images, cut to [0, 1] for accuracies and areas; of one network over images only.
+    test images, cut to [0, 1] for accuracies and areas. They say nothing about training the explained network again.
 
     Attributes:
         folder: the run folder.
@@ -47,6 +47,7 @@ class RetrainResults:
         ties: share of pixels with the value of another pixel by [method, part], whose order is random.
         refused: one row per entry without a result: method, status, error.
         original: accuracy of networks on unchanged data.
+        conditional: one network a point, so that intervals are over images alone ("conditional on one network").
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class RetrainResults:
     ties: pd.DataFrame
     refused: pd.DataFrame
     original: float
+    conditional: bool = False
 
 
 def load_retrain(folder: Path) -> RetrainResults:
@@ -78,6 +80,7 @@ def load_retrain(folder: Path) -> RetrainResults:
         _ties(table, config),
         _refused(table),
         float(original.mean()),
+        estimate(original[0]).conditional,
     )
 
 

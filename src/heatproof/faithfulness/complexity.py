@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..checks.chain import Record
 from ..errors import InputError
-from .kind import Batch, Bench, Found, Kind, Measure, measured
+from .kind import Batch, Bench, Found, Kind, Measure
 from .map_rows import checked, finite_only, magnitudes
+from .probe import measured
 
 
 @dataclass(frozen=True)

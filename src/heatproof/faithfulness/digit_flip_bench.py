@@ -30,7 +30,7 @@ def _rows(bench: Bench, asked: list[tuple[int, str]]) -> Iterator[Row]:
     index = padded(torch.tensor([i for i, _ in asked]), subject.chunk)
     x = subject.images[index.to(subject.images.device)]
     a, b = padded(torch.tensor([classes_of(p) for _, p in asked]), subject.chunk).to(x.device).unbind(1)
-    batch = Batch(index, x, a, None)
+    batch = Batch(bench.places(index), x, a, None)
     first, second = maps_at(subject, batch), maps_at(subject, replace(batch, target=b), "flip")
     fill = 0.0 if subject.black is None else subject.black
     for name in subject.methods:
@@ -66,7 +66,7 @@ def prepare(bench: Bench) -> Bench:
         a, b = classes_of(pair)
         if max(a, b) >= classes or a not in said:
             raise InputError(
-                f"pair {pair}: the model has {classes} classes and the images are explained for {sorted(set(said))}; "
+                f"pair {pair}: the model has {classes} classes and the images are of {sorted(set(said))}; "
                 "expected classes of the model, and images of the first; give other pairs or more images"
             )
     return bench.take([place for place, target in enumerate(said) if target in starts])
@@ -83,5 +83,6 @@ KIND = Kind(
     measures=measures,
     levels=lambda options: tuple(options.levels),
     axis="share of pixels erased, at most",
+    by_class=True,
     prepare=prepare,
 )

@@ -36,7 +36,7 @@ def filler(
     fill: Any,
     images: Tensor,
     *,
-    black: Tensor | None = None,
+    black: Tensor | float | None = None,
     mean: Tensor | None = None,
     seed: int = 0,
     index: Any = None,
@@ -45,7 +45,8 @@ def filler(
 
     Args:
         fill: one of `FILLS`, a number or ``(C,)``, in the model's units.
-        black: a black pixel in the model's units, ``(C,)``; None for 0. mean: of the data set, ``(C,)``; "mean" needs it.
+        black: a black pixel in the model's units, ``(C,)`` or a number; None for 0.
+        mean: of the data set, ``(C,)``; "mean" needs it.
         seed, index: noise comes from (seed, place in the data set); index int64 ``(B,)``, default 0 to B - 1.
 
     Raises:
@@ -56,13 +57,13 @@ def filler(
         tensor([[[[0.5000, 1.0000]]]])
     """
     if not isinstance(fill, str):
-        return _by(_colour(fill, images), images)
+        return _by(colour(fill, images), images)
     if fill not in FILLS:
         raise InputError(f"fill={fill!r}; expected a number, a (C,) tensor or one of {', '.join(FILLS)}")
     if fill == "black":
-        return _by(_colour(0.0 if black is None else black, images), images)
+        return _by(colour(0.0 if black is None else black, images, "black"), images)
     if fill == "mean":
-        return _by(_colour(_needed(mean), images), images)
+        return _by(colour(_needed(mean), images, "mean"), images)
     if fill == "blur":
         return _by(blurred(images, BLUR * min(images.shape[2:])), images)
     if fill == "noise":
@@ -87,16 +88,17 @@ def _by(value: Tensor, images: Tensor) -> Filler:
     return lambda removed: torch.where(removed, value, images)
 
 
-def _colour(given: Any, images: Tensor) -> Tensor:
-    """A number or ``(C,)`` as ``(C or 1, 1, 1)`` like the images."""
+def colour(given: Any, images: Tensor, name: str = "fill") -> Tensor:
+    """A number or ``(C,)`` as ``(C or 1, 1, 1)`` like the images; `name` is what was given, for errors."""
     try:
         value = torch.as_tensor(given, dtype=images.dtype, device=images.device)
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"fill={given!r} is no colour; expected a number, a (C,) tensor or a name") from None
+        also = " or a name" if name == "fill" else ""
+        raise InputError(f"{name}={given!r} is no colour; expected a number, a (C,) tensor{also}") from None
     if value.dim() > 1 or value.numel() not in (1, images.shape[1]) or not value.isfinite().all():
         raise InputError(
-            f"fill has shape {tuple(value.shape)} and values {value.flatten()[:4].tolist()}; expected a finite number, or "
-            f"({images.shape[1]},) for these images, in the model's units"
+            f"{name} has shape {tuple(value.shape)} and values {value.flatten()[:4].tolist()}; expected a finite "
+            f"number, or ({images.shape[1]},) for these images, in the model's units"
         )
     return value.reshape(-1, 1, 1)
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record, Row, Subject, explain_all
+from ..checks.chain import Record, Row, Subject
 from ..engine.chunks import padded
 
 
@@ -43,6 +43,7 @@ class Bench:
         options: of its kind, checked.
         masks: bool ``(N, 1, H, W)``, True on the object; None where there are none.
         kept: places in the data set of the subject's images, where a kind measures some of them only; None = all.
+        notes: what to say of it in the plan and the report.
     """
 
     subject: Subject
@@ -50,6 +51,11 @@ class Bench:
     options: Any
     masks: Tensor | None = None
     kept: tuple[int, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def places(self, rows: Tensor) -> Tensor:
+        """Places in the data set of images of the subject, int64 ``(B,)``."""
+        return rows if self.kept is None else torch.tensor(self.kept)[rows]
 
     def take(self, places: Sequence[int]) -> Bench:
         """The bench of some of its images."""
@@ -75,6 +81,7 @@ class Kind:
         masks: "needed", "optional" or "".
         control: a method that is added to every run as what chance gives; "" for none.
         rows: names of the rows of a bench in which no method is involved; empty = one row for each method.
+        by_class: measures images of the classes that its options name, and so takes no other target.
         prepare: checks a bench (`InputError` where the kind cannot measure it) and completes it: options that depend on
             the model, fewer images.
     """
@@ -91,6 +98,7 @@ class Kind:
     masks: str = ""
     control: str = "random_map"
     rows: tuple[str, ...] = ()
+    by_class: bool = False
     prepare: Callable[[Bench], Bench] = lambda bench: bench
 
 
@@ -118,29 +126,7 @@ def batch_of(bench: Bench, shard: list[int]) -> Batch:
     x = s.images[index.to(s.images.device)]
     target = s.targets[index.to(s.targets.device)].to(x.device)
     masks = None if bench.masks is None else bench.masks[index.to(bench.masks.device)].to(x.device)
-    return Batch(index, x, target, masks)
-
-
-def measured(bench: Bench, shard: list[int], measure: Callable[[str, Tensor, Batch], Found]) -> Record:
-    """Rows of a measure of every method's maps under the model.
-
-    A method that raises, and a map that is not finite, leave rows without a value that say so.
-
-    Args:
-        measure: ``(method, maps, batch) -> values``; maps are finite, ``(B, C, H, W)`` or ``(B, 1, H, W)``.
-    """
-    batch = batch_of(bench, shard)
-    maps = explain_all(bench.subject, bench.subject.model, shard, "original")
-    record = Record()
-    for name in bench.subject.methods:
-        if name in maps.errors:
-            record.rows += failed(name, bench.kind, shard, maps.errors[name])
-            continue
-        stack = padded(maps.maps[name], bench.subject.chunk)
-        finite = stack.isfinite().flatten(1).all(1)
-        found = measure(name, stack.nan_to_num(0, 0, 0), batch)
-        record.rows += rows(name, bench.kind, shard, {k: v.masked_fill(~finite, torch.nan) for k, v in found.items()})
-    return record
+    return Batch(bench.places(index), x, target, masks)
 
 
 def rows(method: str, kind: str, shard: list[int], found: Found, seed: int = 0) -> Iterator[Row]:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..checks.chain import Record
 from ..errors import InputError
-from .kind import Batch, Bench, Found, Kind, Measure, measured
+from .kind import Batch, Bench, Found, Kind, Measure
 from .localisation import check_rank, localisation
-from .multiplied import SOURCE_HELP, UNFAIR_HELP, check_source, fair, refusals
+from .multiplied import PRODUCT_HELP, SOURCE_HELP, UNFAIR_HELP, check_source, fair, reasons, refusals
+from .probe import measured
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Localise:
     )
     source: str = field(default="", metadata={"help": SOURCE_HELP, "internal": True})
     unfair: tuple[str, ...] = field(default=(), metadata={"help": UNFAIR_HELP, "internal": True})
+    product: tuple[str, ...] = field(default=(), metadata={"help": PRODUCT_HELP, "internal": True})
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
@@ -46,8 +48,8 @@ MEASURES = {
 
 def work(bench: Bench, shard: list[int]) -> Record:
     """The numbers of every method that the masks do not favour by construction."""
-    s = bench.subject
-    measurable = {name: explain for name, explain in s.methods.items() if name not in bench.options.unfair}
+    s, refused = bench.subject, reasons(bench)
+    measurable = {name: explain for name, explain in s.methods.items() if name not in refused}
 
     def measure(name: str, maps: Tensor, batch: Batch) -> Found:
         found = asdict(localisation(maps, needed(batch.masks), rank=bench.options.rank))

@@ -1,9 +1,11 @@
-"""Which methods are zero wherever the image is: on masks that are where the image is not zero they win by construction."""
+"""Which methods follow the value of the background: masks that are where the image is not black favour or punish them by
+construction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +19,18 @@ from .kind import Bench, failed
 
 SOURCES = ("", "nonzero")
 SOURCE_HELP = "where the masks come from; 'nonzero' = pixels that are not black"
-UNFAIR_HELP = "methods not to measure against the masks; with 'nonzero', those that are zero where the input is join"
-REASON = (
-    "is zero wherever the input is: it has nothing outside a mask of nonzero pixels whatever the network says; measure it "
-    "on masks with something behind the object (pasted digits, photos)"
+UNFAIR_HELP = (
+    "methods not to measure against the masks; with 'nonzero', those that are zero where the input is black join"
+)
+PRODUCT_HELP = "the same; with 'nonzero', those that are zero where the input is 0 in the model's units join"
+NEXT = "measure it on masks with something behind the object (pasted digits, photos)"
+ZERO = (
+    "is zero wherever the input is black: it has nothing outside a mask of nonzero pixels whatever the network says; "
+    "{next}"
+)
+PRODUCT = (
+    "is the product of the input and something else: its size outside a mask of nonzero pixels follows the background's "
+    "value, here {black}, not the network; {next}"
 )
 
 
@@ -30,14 +40,15 @@ def check_source(source: str) -> None:
         raise InputError(f"source={source!r}; expected '' or 'nonzero' (the masks are the pixels that are not black)")
 
 
-def multiplied(subject: Subject) -> frozenset[str]:
-    """Names of the subject's methods that are exactly zero wherever the input is zero.
+def multiplied(subject: Subject, colour: Tensor | None = None) -> frozenset[str]:
+    """Names of the subject's methods that are exactly zero wherever the input has a colour, ``(C,)``; None = 0.
 
-    Measured, so that it holds for anyone's methods: every method explains a chunk of noise, half of its pixels zero. A
-    method is multiplied if its map is zero at all of them and not elsewhere, or if one of the methods that it is made of
-    is (noise on the input hides the product in ``smooth(gradient_x_input)``). One that raises is left to its own rows.
+    Measured, so that it holds for anyone's methods: every method explains a chunk of noise, half of its pixels of that
+    colour. A method is multiplied if its map is zero at all of them and not elsewhere, or if one of the methods that it is
+    made of is (noise on the input hides the product in ``smooth(gradient_x_input)``). One that raises is left to its own
+    rows.
     """
-    x, zero = _probe(subject)
+    x, zero = _probe(subject, colour)
     tried = {f"{name}|{k}": e for name, explain in subject.methods.items() for k, e in enumerate(_made_of(explain))}
     targets = padded(subject.targets[: len(x)], len(x))
     probe = replace(subject, images=x, targets=targets, methods=tried)
@@ -46,29 +57,42 @@ def multiplied(subject: Subject) -> frozenset[str]:
 
 
 def fair(bench: Bench) -> Bench:
-    """The bench with the methods that its masks favour by construction named in the option `unfair`."""
-    options = bench.options
+    """The bench with the methods that its masks do not measure by construction in the options `unfair` and `product`."""
+    options, subject = bench.options, bench.subject
     if options.source != "nonzero" or bench.masks is None:
         return bench
-    unfair = tuple(sorted(multiplied(bench.subject) | set(options.unfair)))
-    return replace(bench, options=replace(options, unfair=unfair))
+    unfair = multiplied(subject, subject.black) | set(options.unfair)
+    product = (multiplied(subject) | set(options.product)) - unfair
+    ready = replace(bench, options=replace(options, unfair=tuple(sorted(unfair)), product=tuple(sorted(product))))
+    why = reasons(ready)
+    return replace(ready, notes=tuple(f"not measured against the masks: {name} {why[name]}" for name in sorted(why)))
+
+
+def reasons(bench: Bench) -> dict[str, str]:
+    """Methods that are not measured against the masks, and why."""
+    values = [0.0] if bench.subject.black is None else bench.subject.black.tolist()
+    black = ", ".join(dict.fromkeys(f"{v:.3g}" for v in values))
+    zero, product = ZERO.format(next=NEXT), PRODUCT.format(black=black, next=NEXT)
+    return dict.fromkeys(bench.options.unfair, zero) | dict.fromkeys(bench.options.product, product)
 
 
 def refusals(bench: Bench, shard: list[int]) -> Iterator[Row]:
     """Rows of the methods that are not measured against the masks, which say why."""
+    why = reasons(bench)
     for name in bench.subject.methods:
-        if name in bench.options.unfair:
-            yield from failed(name, bench.kind, shard, f"{name} {REASON}")
+        if name in why:
+            yield from failed(name, bench.kind, shard, f"{name} {why[name]}")
 
 
-def _probe(subject: Subject) -> tuple[Tensor, Tensor]:
-    """Noise in the range of the images, zero at half of the pixels, and which they are, bool ``(B, 1, H, W)``; a chunk."""
+def _probe(subject: Subject, colour: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Noise in the range of the images, half of its pixels of a colour, and which, bool ``(B, 1, H, W)``; a chunk."""
     first = padded(subject.images[: subject.chunk].detach().cpu(), subject.chunk)
     draw = generator("multiplied", subject.seed)
     noise = torch.rand(first.shape, generator=draw).to(first)
     zero = torch.rand(len(first), 1, *first.shape[2:], generator=draw) < 0.5
     low, high = first.amin(), first.amax()
-    x = torch.lerp(low, high + (high == low), noise).masked_fill(zero, 0.0)
+    fill: Any = 0.0 if colour is None else colour.to(first).reshape(-1, 1, 1)
+    x = torch.where(zero, fill, torch.lerp(low, high + (high == low), noise))
     return x.to(subject.images.device), zero
 
 

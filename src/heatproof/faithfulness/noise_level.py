@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ..checks.chain import Record
-from .kind import Batch, Bench, Found, Kind, Measure, measured
+from .kind import Batch, Bench, Found, Kind, Measure
 from .map_rows import checked, finite_only, magnitudes, mask_rows
-from .multiplied import SOURCE_HELP, UNFAIR_HELP, check_source, fair, refusals
+from .multiplied import PRODUCT_HELP, SOURCE_HELP, UNFAIR_HELP, check_source, fair, reasons, refusals
+from .probe import measured
 from .rectgrad_code import PREPROCESS_HELP, check_preprocess, preprocessed, way_of
 
 
@@ -77,6 +78,7 @@ class Noise:
     statistic: str = field(default="", metadata={"help": PREPROCESS_HELP})
     source: str = field(default="", metadata={"help": SOURCE_HELP, "internal": True})
     unfair: tuple[str, ...] = field(default=(), metadata={"help": UNFAIR_HELP, "internal": True})
+    product: tuple[str, ...] = field(default=(), metadata={"help": PRODUCT_HELP, "internal": True})
 
     def __post_init__(self) -> None:
         check_preprocess(self.statistic)
@@ -97,9 +99,10 @@ MEASURES = {
 
 def work(bench: Bench, shard: list[int]) -> Record:
     """The numbers of every method; those that its masks favour by construction keep their total variation alone."""
+    refused = reasons(bench)
 
     def measure(name: str, maps: Tensor, batch: Batch) -> Found:
-        masks = None if name in bench.options.unfair else batch.masks
+        masks = None if name in refused else batch.masks
         found = asdict(
             noise_level(maps, masks, preprocess=way_of(bench.subject.methods[name], bench.options.statistic))
         )

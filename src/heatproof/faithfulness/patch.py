@@ -11,8 +11,9 @@ from torch import Tensor
 from ..checks.chain import Record
 from ..engine.chunks import generator
 from ..errors import InputError
-from .kind import Batch, Bench, Found, Kind, Measure, measured
+from .kind import Batch, Bench, Found, Kind, Measure
 from .map_rows import checked, finite_only
+from .probe import measured
 from .rectgrad_code import PREPROCESS_HELP, check_preprocess, preprocessed, way_of
 
 SIZE = 10

@@ -14,8 +14,9 @@ from ..score import check_target, classes, logit, predicted
 from ..types import Score
 from .fills import filler
 from .masking import check_masking
+from .option_types import check_chunk
 from .ranks import tied_share
-from .removal import FRACTIONS, Order, Perturbation, check_options, curve, everything, perturbation, reading
+from .removal import FRACTIONS, Order, Perturbation, check_options, curve, everything, perturbation, reading, unit_of
 
 
 def pixel_perturbation(
@@ -29,7 +30,7 @@ def pixel_perturbation(
     rank: str = "abs",
     ties: str = "exact",
     fill: Any = "black",
-    black: Tensor | None = None,
+    black: Tensor | float | None = None,
     score: Score = logit,
     seed: int = 0,
     index: Any = None,
@@ -48,8 +49,11 @@ def pixel_perturbation(
         rank: "abs" ranks by sum_c |m|, "signed" by sum_c m.
         ties: "exact" removes exact counts, ties in a seeded order; "all" removes every pixel up to the k-th value, as the
             authors' research code.
-        fill: a name of `fills.FILLS`, a number or ``(C,)``; black: a black pixel. Both in the model's units.
-        seed, index: of ties and noise; index int64 ``(B,)``, places in the data set, default 0 to B - 1.
+        fill: a name of `fills.FILLS`, a number or ``(C,)``, in the model's units.
+        black: a black pixel in the model's units, a number or ``(C,)``. None = 0, which is black only for inputs in [0, 1];
+            for normalised inputs give ``(0 - mean) / std``, since 0 is their mean colour.
+        seed, index: of ties and noise, each image its own; index int64 ``(B,)``, places in the data set, default 0 to
+            B - 1.
         chunk: images per forward.
 
     Raises:
@@ -67,13 +71,15 @@ def pixel_perturbation(
     check_inputs(private, images)
     check_masking("pixel_perturbation", images, maps, 0, which, rank)
     check_options(fractions, (which,), rank, ties)
+    check_chunk(chunk)
     given = None if targets is None else _one_each(check_target(targets, len(images), images.device, None))
     places = sample_places(index, len(images))
     maps = maps.detach().to(images.device)
-    curves = []
+    curves, unit = [], ""
     for rows in chunk_slices(len(images), chunk):
         x = padded(images[rows].detach(), chunk)
         out = output(private, x, score)
+        unit = unit_of(out, score)
         target = _targets(out, None if given is None else padded(given[rows], chunk), len(x), score)
         fills = filler(fill, x, black=black, seed=seed, index=padded(places[rows], chunk))
         order = Order(padded(maps[rows], chunk), rank, ties, seed, padded(places[rows], chunk))
@@ -83,7 +89,7 @@ def pixel_perturbation(
 
         ends = reading(out, target, score), read(fills(everything(x)))
         curves.append(curve(read, fills, order, which, fractions, *ends)[..., : rows.stop - rows.start])
-    return perturbation(torch.cat(curves, -1), fractions, tied_share(maps, rank))
+    return perturbation(torch.cat(curves, -1), fractions, tied_share(maps, rank), unit)
 
 
 def _one_each(target: Tensor) -> Tensor:

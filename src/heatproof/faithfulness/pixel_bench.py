@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from torch import Tensor
 
 from ..checks.chain import Record
+from ..engine.chunks import padded
 from ..engine.model import output
 from ..errors import InputError
 from .fills import FILLS, filler, mean_colour
-from .kind import Batch, Bench, Found, Kind, Measure, batch_of, measured
+from .kind import Batch, Bench, Found, Kind, Measure, batch_of
+from .probe import measured
 from .ranks import tied_share
-from .removal import FRACTIONS, Order, Perturbation, check_options, curve, everything, perturbation, reading
+from .removal import (
+    FRACTIONS,
+    UNIT_HELP,
+    UNITS,
+    Order,
+    Perturbation,
+    check_options,
+    curve,
+    everything,
+    perturbation,
+    reading,
+    unit_of,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,8 +47,11 @@ class PixelOptions:
         default="exact",
         metadata={"help": "exact counts, or all pixels up to the k-th value (the authors' research code)"},
     )
+    unit: str = field(default="probability", metadata={"help": UNIT_HELP, "internal": True})
 
     def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise InputError(f"unit={self.unit!r}; expected one of {', '.join(UNITS)}")
         check_options(self.fractions, self.orders, self.rank, self.ties)
         if not self.fills or len(set(self.fills)) < len(self.fills) or not set(self.fills) <= set(FILLS):
             raise InputError(f"fills={tuple(self.fills)}; expected one or more of {', '.join(FILLS)}, each once")
@@ -61,18 +78,21 @@ def _sums(options: PixelOptions) -> Iterator[tuple[str, Measure]]:
             title = f"mean output change |f - f'| / |f| over all fractions, {order} salient removed first, {fill}"
             yield f"change_area:{order}:{fill}", Measure(title, _better("change", order))
         for order in options.orders:
-            better = _better("probability", order)
-            yield f"{AREAS[order]}:{fill}", Measure(f"{AREAS[order]} area (probability), {fill}", better)
+            better = _better(options.unit, order)
+            yield f"{AREAS[order]}:{fill}", Measure(f"{AREAS[order]} area ({options.unit}), {fill}", better)
         if len(options.orders) == 2:
-            yield f"gap:{fill}", Measure(f"insertion - deletion area, {fill}", "higher")
+            yield f"gap:{fill}", Measure(f"insertion - deletion area ({options.unit}), {fill}", "higher")
 
 
 def _curves(options: PixelOptions) -> Iterator[tuple[str, Measure]]:
-    for fill, order, (name, title) in product(options.fills, options.orders, CURVES.items()):
-        yield (
-            f"{name}:{order}:{fill}",
-            Measure(f"{title}, {order} salient removed, {fill}", _better(name, order), curve=True),
-        )
+    for fill, order, name in product(options.fills, options.orders, _names(options)):
+        title = f"{CURVES[name]}, {order} salient removed, {fill}"
+        yield f"{name}:{order}:{fill}", Measure(title, _better(name, order), curve=True)
+
+
+def _names(options: PixelOptions) -> list[str]:
+    """Curves that there are: an output without classes has no probability."""
+    return [name for name in CURVES if name != "probability" or options.unit == name]
 
 
 def _better(name: str, order: str) -> str:
@@ -96,7 +116,7 @@ def work(bench: Bench, shard: list[int]) -> Record:
         found: dict[tuple[str, int], Tensor] = {("ties", 0): ties}
         for fill, which in product(fills, o.orders):
             steps = curve(read, fills[fill], order, which, o.fractions, original, emptied[fill])
-            found |= _found(perturbation(steps, o.fractions, ties), which, fill)
+            found |= _found(perturbation(steps, o.fractions, ties, o.unit), which, fill, o)
         if len(o.orders) == 2:
             found |= {(f"gap:{f}", 0): found[f"insertion:{f}", 0] - found[f"deletion:{f}", 0] for f in fills}
         return found
@@ -104,12 +124,21 @@ def work(bench: Bench, shard: list[int]) -> Record:
     return measured(bench, shard, measure)
 
 
-def _found(p: Perturbation, which: str, fill: str) -> Found:
+def _found(p: Perturbation, which: str, fill: str, options: PixelOptions) -> Found:
     once = {(f"change_area:{which}:{fill}", 0): p.change_area, (f"{AREAS[which]}:{fill}", 0): p.area}
     curves = {
-        (f"{name}:{which}:{fill}", stage): values for name in CURVES for stage, values in enumerate(getattr(p, name), 1)
+        (f"{name}:{which}:{fill}", stage): values
+        for name in _names(options)
+        for stage, values in enumerate(getattr(p, name), 1)
     }
     return once | curves
+
+
+def prepare(bench: Bench) -> Bench:
+    """The bench with the unit of its areas, which is the same for all images."""
+    s = bench.subject
+    unit = unit_of(output(s.model, padded(s.images[:1], s.chunk), s.score), s.score)
+    return replace(bench, options=replace(bench.options, unit=unit))
 
 
 KIND = Kind(
@@ -127,4 +156,5 @@ KIND = Kind(
     measures=_measures,
     levels=lambda options: tuple(options.fractions),
     axis="share of pixels removed",
+    prepare=prepare,
 )

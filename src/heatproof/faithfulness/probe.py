@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,8 @@ from ..engine.sharing import shared_passes
 from ..errors import HeatproofError, InputError, ModelError
 from ..score import check_target, classes, predicted
 from ..types import Explain, Score
-from .kind import Batch, Bench, Found, failed, rows
+from .kind import Batch, Bench, Found, batch_of, failed, rows
+from .option_types import check_chunk
 
 
 def alone(model: nn.Module, explain: Explain, images: Tensor, score: Score, chunk: int, seed: int) -> Subject:
@@ -38,8 +39,7 @@ def batches(
     Raises:
         InputError: targets, index, masks or chunk that do not fit the images.
     """
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise InputError(f"chunk={chunk!r}; expected a whole number of images from 1 on, such as 8")
+    check_chunk(chunk)
     private, places = own(model), sample_places(index, len(images))
     given = None if targets is None else check_target(targets, len(images), images.device, None)
     if given is not None and given.dim() != 1:
@@ -93,6 +93,24 @@ def maps_at(subject: Subject, batch: Batch, variant: str = "original") -> Maps:
             except Exception as error:  # a method of the user's may raise anything; it becomes a row
                 errors[name] = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
     return Maps(maps, errors)
+
+
+def measured(bench: Bench, shard: list[int], measure: Callable[[str, Tensor, Batch], Found]) -> Record:
+    """Rows of a measure of every method's maps under the model.
+
+    A method that raises, and a map that is not finite, leave rows without a value that say so.
+
+    Args:
+        measure: ``(method, maps, batch) -> values``; maps are finite, ``(B, C, H, W)`` or ``(B, 1, H, W)``.
+    """
+    batch = batch_of(bench, shard)
+    maps = maps_at(bench.subject, batch)
+    found = {}
+    for name, stack in maps.maps.items():
+        finite = stack.isfinite().flatten(1).all(1)
+        values = measure(name, stack.nan_to_num(0, 0, 0), batch)
+        found[name] = {key: v.masked_fill(~finite, torch.nan) for key, v in values.items()}
+    return recorded(bench, shard, found, maps.errors)
 
 
 def recorded(bench: Bench, shard: list[int], found: Mapping[str, Found], errors: Mapping[str, str]) -> Record:

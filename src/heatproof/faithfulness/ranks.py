@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -36,11 +34,11 @@ def pixel_values(maps: Tensor, rank: str = "abs") -> Tensor:
     return (maps.abs() if rank == "abs" else maps).sum(1)
 
 
-def tie_orders(pixels: int, seed: int = 0, index: Tensor | None = None) -> Tensor:
+def tie_orders(pixels: int, batch: int, seed: int = 0, index: Tensor | None = None) -> Tensor:
     """Orders of pixels in which equal values are taken: one for each place in the data set ``(B, N)``, or one ``(N,)``."""
     if index is None:
         return torch.randperm(pixels, generator=generator("ties", seed))
-    return torch.stack([torch.randperm(pixels, generator=g) for g in sample_generators(seed, index, len(index), "ties")])
+    return torch.stack([torch.randperm(pixels, generator=g) for g in sample_generators(seed, index, batch, "ties")])
 
 
 def ranks(
@@ -68,30 +66,31 @@ def ranks(
     """
     values = pixel_values(maps, rank).flatten(1)
     total = values.shape[1]
-    ties = tie_orders(total, seed, index) if ties is None else ties
+    ties = tie_orders(total, len(maps), seed, index) if ties is None else ties
     order = pixel_order(values, ties.to(values.device))
     places = torch.arange(total, dtype=torch.int16 if total <= 32_767 else torch.int32, device=values.device)
     found = torch.empty_like(order, dtype=places.dtype).scatter_(1, order, places.expand_as(order))
     return found.reshape(len(maps), *maps.shape[2:])
 
 
-def removed(ranks: Tensor, fraction: float | Sequence[float], direction: str = "roar") -> Tensor:
-    """Which pixels ROAR or KAR replaces: bool ``(B, H, W) -> (B, 1, H, W)``, or of K networks ``(K, B, H, W)``.
+def removed(ranks: Tensor, fraction: float, direction: str = "roar") -> Tensor:
+    """Which pixels ROAR or KAR replaces: bool ``(B, H, W) -> (B, 1, H, W)``.
 
     ROAR removes the round(fraction N) most salient of N pixels, KAR keeps them and removes all others.
 
     Args:
         ranks: from `ranks`.
-        fraction: removed by "roar", kept by "kar"; 0 to 1; K of them for K networks.
+        fraction: removed by "roar", kept by "kar"; 0 to 1.
 
     Raises:
         InputError: a fraction or direction that is none.
     """
-    pixels, fractions = ranks.shape[-2:].numel(), fraction if isinstance(fraction, Sequence) else (fraction,)
-    counts = [count_of(pixels, p, direction) for p in fractions]
-    count = counts[0] if len(counts) == 1 else torch.tensor(counts, device=ranks.device).view(-1, 1, 1, 1)
-    gone = ranks < count if direction == "roar" else ranks >= count
-    return gone.unsqueeze(-3)
+    return gone(ranks, count_of(ranks[0].numel(), fraction, direction), direction)
+
+
+def gone(ranks: Tensor, count: int | Tensor, direction: str) -> Tensor:
+    """`removed` by the number of ranks that come first. ``(..., H, W) -> (..., 1, H, W)``; counts may broadcast."""
+    return (ranks < count if direction == "roar" else ranks >= count).unsqueeze(-3)
 
 
 def count_of(pixels: int, fraction: float, direction: str) -> int:

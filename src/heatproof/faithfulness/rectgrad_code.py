@@ -69,7 +69,7 @@ def check_preprocess(preprocess: str) -> None:
     """Raise where the option of a bench is neither "" nor "code"."""
     if preprocess not in ("", "code"):
         raise InputError(
-            f"preprocess={preprocess!r}; expected '' (maps as they are) or 'code' (as the authors' notebooks)"
+            f"statistic={preprocess!r}; expected '' (maps as they are) or 'code' (as the authors' notebooks)"
         )
 
 

@@ -19,6 +19,8 @@ from .ranks import pixel_values, ranks, removed
 ORDERS, RANKS, TIES = ("least", "most"), ("abs", "signed"), ("exact", "all")
 FRACTIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """The grid of the FullGrad authors' code, .001 to .1 and .5, and what areas need."""
+UNITS = ("probability", "score")
+UNIT_HELP = "what areas are under: the probability of the class where outputs have one, else the score"
 SMALLEST = 1e-6
 """Size of an output under which a change relative to it means nothing (semantics.md, 3.S2.17)."""
 
@@ -74,12 +76,20 @@ def everything(x: Tensor) -> Tensor:
 def reading(out: Any, target: Tensor, score: Score) -> Tensor:
     """Score and probability of the class in an output, ``(2, B)``; NaN for the second where it has no classes."""
     found = scores(out, score, target)
-    chance = torch.full_like(found, torch.nan)
-    if score is single_logit or score is label_probability:
+    if unit_of(out, score) == "score":
+        chance = torch.full_like(found, torch.nan)
+    elif score is single_logit or score is label_probability:
         chance = found.sigmoid() if score is single_logit else found
-    elif score is not value and isinstance(out, Tensor) and out.dim() == 2 and out.shape[1] > 1:
+    else:
         chance = probability(out.to(found.dtype), target)
     return torch.stack([found, chance])
+
+
+def unit_of(out: Any, score: Score) -> str:
+    """Which of `UNITS` the areas of a model with such outputs are in, for all of its images."""
+    single = score is single_logit or score is label_probability
+    many = score is not value and isinstance(out, Tensor) and out.dim() == 2 and out.shape[1] > 1
+    return "probability" if single or many else "score"
 
 
 def curve(
@@ -96,20 +106,23 @@ def curve(
     return torch.stack([original, *(read(fills(order.removed(f, which))) for f in between), emptied])
 
 
-def perturbation(found: Tensor, fractions: Sequence[float], ties: Tensor) -> Perturbation:
-    """What a `curve` of these fractions says."""
+def perturbation(found: Tensor, fractions: Sequence[float], ties: Tensor, unit: str) -> Perturbation:
+    """What a `curve` of these fractions says; unit: as `unit_of` gives it."""
     grid = [0.0, *(f for f in fractions if 0 < f < 1), 1.0]
     at = [grid.index(f) for f in fractions]
     score, chance = found.unbind(1)
     size = score[0].abs()
     change = (score - score[0]).abs() / size.masked_fill(size < SMALLEST, torch.nan)
-    area = _area(torch.where(chance.isnan(), score, chance), grid)
+    area = _area(chance if unit == "probability" else score, grid)
     return Perturbation(tuple(fractions), score[at], change[at], chance[at], area, _area(change, grid), ties, score[0])
 
 
 def check_options(fractions: Sequence[float], orders: Sequence[str], rank: str, ties: str) -> None:
     """Raise `InputError` for what is no order or no grid of fractions."""
-    grid = list(fractions)
+    try:
+        grid = [float(f) for f in fractions]
+    except (TypeError, ValueError):
+        raise InputError(f"fractions={fractions!r}; expected a tuple of shares of pixels, such as (0.1, 0.5)") from None
     if not grid or grid != sorted(set(grid)) or not all(0 <= f <= 1 for f in grid):
         raise InputError(f"fractions={tuple(grid)}; expected shares of pixels in [0, 1], ascending, such as (0.1, 0.5)")
     if not orders or len(set(orders)) < len(orders) or not set(orders) <= set(ORDERS):

@@ -13,7 +13,8 @@ from ..engine.chunks import chunk_slices, padded
 from ..models.factory import fresh
 from ..train import train
 from ..training.stacked import train_stacked
-from .retrain_data import PARTS, modified
+from .ranks import count_of, gone
+from .retrain_data import PARTS, modified, replaced
 from .retrain_task import ACCURACY, Ranks, Task, Variant, row
 
 BATCH = 256
@@ -27,7 +28,7 @@ def retrain(task: Task, variants: Sequence[Variant], stored: Ranks | None) -> li
     for all entries and fractions (first weights and order of the data), the removed pixels' fill from the training images.
 
     Args:
-        variants: of one entry, trained at once where there are several.
+        variants: of one entry and direction, trained at once where there are several.
         stored: the entry's ranks; None for unchanged images.
     """
     networks = _trained(task, variants, stored)
@@ -72,24 +73,27 @@ def _tested(task: Task, variant: Variant, stored: Ranks | None, network: nn.Modu
 
 def _images(task: Task, part: str, variant: Variant, stored: Ranks | None) -> Tensor:
     """The images of a part as a variant's network sees them, all at once."""
-    own = None if stored is None else stored[PARTS.index(part)]
-    return _changed(task, task.part(part)[0], variant, own)
-
-
-def _changed(task: Task, pixels: Tensor, variant: Variant, own: Tensor | None) -> Tensor:
-    if own is None or variant.fraction is None:
+    pixels = task.part(part)[0]
+    if stored is None or variant.fraction is None:
         return pixels
-    return modified(pixels, own, variant.fraction, variant.direction, task.colours, variant.entry.picture)
+    return modified(
+        pixels, stored[PARTS.index(part)], variant.fraction, variant.direction, task.colours, variant.entry.picture
+    )
 
 
 def _stacked_inputs(task: Task, variants: Sequence[Variant], stored: Ranks | None) -> Callable[[Tensor], Tensor]:
-    """``(K, b) places -> (K, b, C, H, W)``, made on the device from pixels and ranks."""
-    pixels, ranks = task.train[0], None if stored is None else stored[0]
+    """``(K, b) places -> (K, b, C, H, W)``, made on the device from pixels and ranks: a few operations for all networks."""
+    pixels, first = task.train[0], variants[0]
+    if stored is None:
+        return lambda rows: pixels[rows]
+    ranks, area = stored[0], pixels.shape[-2:].numel()
+    counts = [count_of(area, v.fraction, v.direction) for v in variants if v.fraction is not None]
+    each = torch.tensor(counts, dtype=ranks.dtype, device=ranks.device).view(-1, 1, 1, 1)
 
-    def one(places: Tensor, variant: Variant) -> Tensor:
-        return _changed(task, pixels[places], variant, None if ranks is None else ranks[places])
+    def inputs(rows: Tensor) -> Tensor:
+        return replaced(pixels[rows], gone(ranks[rows], each, first.direction), task.colours, first.entry.picture)
 
-    return lambda rows: torch.stack([one(*each) for each in zip(rows, variants, strict=True)])
+    return inputs
 
 
 def failed(variant: Variant, error: str) -> Record:

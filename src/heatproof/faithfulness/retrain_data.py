@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import RunError
+from ..errors import InputError, RunError
 from .ranks import removed
 
 PARTS = ("train", "test")
@@ -40,12 +41,29 @@ class Palette:
 
 
 def palette(pixels: Tensor, fill: str | float | Tensor = "mean") -> Palette:
-    """Fill and mask colours from training images ``(N, C, H, W)``; "mean" is the mean of each channel."""
+    """Fill and mask colours from training images ``(N, C, H, W)``; "mean" is the mean of each channel.
+
+    Raises:
+        InputError: a fill that is no finite number, or one for each channel.
+    """
     channels = pixels.shape[1]
     mean = pixels.flatten(2).mean(2).double().mean(0)
-    value = mean if isinstance(fill, str) else torch.as_tensor(fill).to(pixels.device)
+    value = mean if isinstance(fill, str) else _numbers(fill, channels).to(pixels.device)
     colours = [value.to(pixels.dtype).expand(channels), pixels.amin((0, 2, 3)), pixels.amax((0, 2, 3))]
     return Palette(*[c.reshape(channels, 1, 1) for c in colours])
+
+
+def _numbers(fill: Any, channels: int) -> Tensor:
+    try:
+        value = torch.as_tensor(fill)
+    except (TypeError, ValueError, RuntimeError):
+        value = torch.tensor(torch.nan)
+    if value.shape not in ((), (channels,)) or value.is_complex() or not value.isfinite().all():
+        raise InputError(
+            f"fill={fill!r}; expected 'mean', a finite number, or ({channels},) of them, one for each channel, in the "
+            "model's units"
+        )
+    return value
 
 
 def modified(pixels: Tensor, ranks: Tensor, fraction: float, direction: str, colours: Palette, picture: bool) -> Tensor:
@@ -57,7 +75,11 @@ def modified(pixels: Tensor, ranks: Tensor, fraction: float, direction: str, col
         fraction: removed by "roar", kept by "kar".
         picture: show the mask alone, the images' own values destroyed.
     """
-    gone = removed(ranks, fraction, direction)
+    return replaced(pixels, removed(ranks, fraction, direction), colours, picture)
+
+
+def replaced(pixels: Tensor, gone: Tensor, colours: Palette, picture: bool) -> Tensor:
+    """``(..., C, H, W)`` without the pixels that are gone, ``(..., 1, H, W)``; or the mask of these as a picture."""
     if picture:
         return torch.where(gone, colours.dark, colours.light)
     return torch.where(gone, colours.fill, pixels)

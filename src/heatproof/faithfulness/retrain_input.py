@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,12 +47,28 @@ def first_network(factory: Callable[[], nn.Module], train: Data, test: Data) -> 
     return first
 
 
-def check_maps(maps: Mapping[str, Data], train: Data, test: Data) -> None:
-    """Raise `InputError` unless every precomputed entry has a map for each image."""
+def float_maps(maps: Mapping[str, Any], train: Data, test: Data) -> dict[str, tuple[Tensor, Tensor]]:
+    """Precomputed maps as floating-point tensors; `InputError` unless every entry has one for each image."""
+    found = {}
     for name, pair in maps.items():
-        for what, found, (pixels, _) in zip(("train", "test"), pair, (train, test), strict=True):
-            allowed = [(len(pixels), c, *pixels.shape[2:]) for c in (1, pixels.shape[1])]
-            if tuple(found.shape) not in allowed:
-                raise InputError(
-                    f"maps[{name!r}] of the {what} images are {tuple(found.shape)}; expected {allowed[0]} or {allowed[1]}"
-                )
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputError(f"maps[{name!r}] is a {type(pair).__name__}; expected a pair: of train and of test images")
+        found[name] = (_float_map(f"{name!r}] of the train", pair[0], train[0]),
+                       _float_map(f"{name!r}] of the test", pair[1], test[0]))  # fmt: skip
+    return found
+
+
+def _float_map(what: str, given: Any, pixels: Tensor) -> Tensor:
+    try:
+        found = torch.as_tensor(given).detach()
+    except (TypeError, ValueError, RuntimeError):
+        found = None
+    if found is None or found.is_complex():
+        got = type(given).__name__ if found is None else found.dtype
+        raise InputError(f"maps[{what} images are {got}; expected a tensor or array of real numbers")
+    allowed = [(len(pixels), c, *pixels.shape[2:]) for c in (1, pixels.shape[1])]
+    if tuple(found.shape) not in allowed:
+        raise InputError(f"maps[{what} images are {tuple(found.shape)}; expected {allowed[0]} or {allowed[1]}")
+    if found.is_floating_point():
+        return found
+    return found.to(torch.float64 if found.element_size() > 2 else torch.float32)  # which hold them exactly

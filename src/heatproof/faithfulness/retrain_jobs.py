@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,9 +18,10 @@ from ..engine.model import own
 from ..experiment.files import read_rows
 from ..experiment.jobs import Job, job, shards
 from ..experiment.pool import run_jobs_in_processes
-from ..experiment.run import Progress, finished, run_job, run_jobs, thread_count
+from ..experiment.run import Progress, finished, run_job, thread_count
 from .retrain import failed, retrain
 from .retrain_data import PARTS, Entry, stored_ranks
+from .retrain_fit import processes
 from .retrain_ranks import rank_shard
 from .retrain_task import SHARD, Ranks, Task, Variant
 
@@ -127,22 +127,12 @@ def run_all(
     total = len(ranked) + len(trained)
     first = _part_of(progress, 0, total)
     then = _part_of(progress, len(ranked), total)
-    side = 1 if r.device != "cpu" else workers or max(1, _cores() // r.threads)
-    _run(ranked, make, folder, r.threads, side, first)
+    side = processes(r, workers)
+    run_jobs_in_processes(ranked, make, folder, r.threads, side, first)
     if r.stack == 1:
-        _run(trained, make, folder, r.threads, side, then)
+        run_jobs_in_processes(trained, make, folder, r.threads, side, then)
     else:
         _run_stacked(trained, make, folder, r.threads, r.stack, then)
-
-
-def _run(
-    keyed: Keyed, make: Callable[[], Callable[[Job], Record]], folder: Path, threads: int, workers: int,
-    progress: Progress | None,
-) -> None:  # fmt: skip
-    if sum(not finished(folder, key) for key, _ in keyed) <= workers:  # no job would share its process' start
-        run_jobs(keyed, make(), folder, threads, progress)
-        return
-    run_jobs_in_processes(keyed, make, folder, threads, workers, progress)
 
 
 def _run_stacked(
@@ -176,8 +166,3 @@ def _part_of(progress: Progress | None, before: int, total: int) -> Progress | N
     if progress is None:
         return None
     return lambda done, _, left: progress(before + done, total, left)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

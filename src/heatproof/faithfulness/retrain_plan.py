@@ -21,7 +21,8 @@ from ..score import logit
 from ..training.options import chosen as options
 from .retrain_config import RANKED, RETRAINED, configuration
 from .retrain_data import PARTS, Entry, palette
-from .retrain_input import Data, check_maps, check_sets, first_network
+from .retrain_fit import chunk_for, not_side_by_side, not_stacked
+from .retrain_input import Data, check_sets, first_network, float_maps
 from .retrain_jobs import Keyed, rank_jobs, retrain_jobs
 from .retrain_ranks import blurred_name
 from .retrain_settings import RetrainSettings
@@ -66,12 +67,12 @@ class RetrainPlan:
 def planned(model: nn.Module | None, train: Data, test: Data, methods: Any, s: RetrainSettings) -> RetrainPlan:
     """The plan of a run; see `heatproof.roar.plan_retrain`."""
     check_sets(train, test)
-    maps = dict(s.maps or {})
-    check_maps(maps, train, test)
+    maps = float_maps(s.maps or {}, train, test)
     named = _named(methods, maps)
     with thread_count(s.threads):
         first = first_network(s.network, train, test)
         task = _task(first if model is None else model, train, test, s)
+        single = not_stacked(task)
         tried = try_methods(_subject(task, named)) if named else None
     usable = dict(tried.usable) if tried else {}
     shown, controls = (*usable, *maps), [name for name in CONTROL_MAPS if name in s.controls]
@@ -79,11 +80,13 @@ def planned(model: nn.Module | None, train: Data, test: Data, methods: Any, s: R
         task,
         methods={**usable, **{name: CONTROL_MAPS[name] for name in controls}},
         maps=maps,
-        rules={name: s.rule(name) for name in (*shown, *controls)},
+        rules={name: s.rule(usable.get(name)) for name in (*shown, *controls)},
         blurred=shown if "blurred" in s.controls else (),
+        recipe=replace(task.recipe, stack=1) if single else task.recipe,
     )
     trains = model is None and any(map(needs_model, usable.values()))
     config = configuration(task, first, shown, s, trains, tried.refused if tried else {})
+    config["warnings"] += [why for why in (single, not_side_by_side(task, s.workers)) if why]
     return _with_jobs(task, _entries(shown, controls, s), config, s, trains)
 
 
@@ -107,7 +110,8 @@ def _task(model: nn.Module, train: Data, test: Data, s: RetrainSettings) -> Task
     recipe = Recipe(
         s.epochs, s.batch, s.lr, s.optimizer, s.weight_decay, s.schedule, chosen.bf16, chosen.device, s.threads, stack
     )
-    return Task(private, *there, s.network, {}, {}, {}, (), palette(pixels, s.fill), recipe, s.chunk, s.seed)
+    chunk = s.chunk or chunk_for(device.type, *pixels.shape[2:])
+    return Task(private, *there, s.network, {}, {}, {}, (), palette(pixels, s.fill), recipe, chunk, s.seed)
 
 
 def _subject(task: Task, methods: Mapping[str, Any]) -> Subject:

@@ -11,8 +11,7 @@ RECTGRAD_CNN = "heatproof.models.nets.rectgrad_cnn:RectGradCNN"
 
 @dataclass(frozen=True)
 class Preset:
-    """Defaults of the command. settings: of `RetrainSettings`; reduced: what is less than in the paper, as texts;
-    published: areas by direction and method."""
+    """Defaults of the command. settings: of `RetrainSettings`. What a run reduces of the paper: `retrain_published`."""
 
     model: str | None = None
     mean: float | None = None
@@ -21,8 +20,6 @@ class Preset:
     train_limit: int | None = None
     test_limit: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    reduced: tuple[str, ...] = ()
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 ROAR_AUC = (0.5385, 0.5568, 0.5504, 0.5536, 0.5408, 0.5428, 0.5519)
@@ -38,28 +35,15 @@ def _methods(samples: int, steps: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _published(methods: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    areas = {"roar": ROAR_AUC, "kar": KAR_AOC}
-    return {way: {**dict(zip(methods, areas[way], strict=True)), "random": RANDOM[way]} for way in areas}
-
-
 SHARED: dict[str, Any] = {"rank": "parity", "controls": ("random",), "networks": 3, "bf16": "auto"}
 FULL, FEW = _methods(50, 50), _methods(10, 10)
 PRESETS = {
     "paper": Preset(
         RECTGRAD_CNN, 0.5, 0.5, FULL, settings={**SHARED, "epochs": 20, "batch": 100, "lr": 1e-3},
-        published=_published(FULL),
     ),
     "reduced": Preset(
         RECTGRAD_CNN, 0.5, 0.5, FEW, 4000, 2000,
         {**SHARED, "fractions": (0.1, 0.5, 0.9), "epochs": 4, "batch": 50, "lr": 2e-3, "schedule": "onecycle"},
-        (
-            "4,000 of 50,000 training and 2,000 of 10,000 test images, 4 of 20 epochs (batches of 50, one cycle up to lr "
-            "0.002), so that networks are worse and all areas differ from the published ones: compare orders",
-            "fractions .1, .5 and .9 of .1, .3, .5, .7, .9; SmoothGrad with 10 of 50 samples, integrated gradients with 10 "
-            "of 50 steps",
-        ),
-        _published(FEW),
     ),
 }  # fmt: skip
 """Source: Kim et al. 2019, arXiv:1902.04893, section 5.3, table 1 and figure 18; 3 networks for each point, CIFAR-10."""

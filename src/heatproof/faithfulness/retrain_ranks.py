@@ -12,7 +12,7 @@ from ..engine.chunks import chunk_slices, padded
 from ..engine.model import predict
 from ..perturb import blurred
 from ..score import logit
-from .ranks import pixel_values, ranks, tied_share
+from .ranks import pixel_values, ranks, tie_orders, tied_share
 from .retrain_data import PARTS
 from .retrain_task import TIED, Task, row
 
@@ -36,6 +36,8 @@ def rank_shard(task: Task, part: str, shard: Sequence[int]) -> Record:
     errors: dict[str, str] = {}
     for rows in chunk_slices(len(shard), task.chunk):
         places = list(shard[rows])
+        orders = tie_orders(task.train[0][0, 0].numel(), len(places), _seed(task, part), torch.tensor(places))
+        orders = orders.to(task.recipe.device)
         for name, maps in _maps(task, part, places, errors).items():
             if not maps.isfinite().all():
                 errors.setdefault(
@@ -44,9 +46,8 @@ def rank_shard(task: Task, part: str, shard: Sequence[int]) -> Record:
                 continue
             rule = task.rules[name]
             ties.setdefault(name, []).append(tied_share(maps, rule).cpu())
-            index = torch.tensor(places)
             for own, ranked in _versions(task, name, maps):
-                found.setdefault(own, []).append(ranks(ranked, rule, _seed(task, part), index).cpu())
+                found.setdefault(own, []).append(ranks(ranked, rule, ties=orders).cpu())
     errors |= {blurred_name(name): error for name, error in errors.items() if name in task.blurred}
     shares = {name: float(torch.cat(parts).mean()) for name, parts in ties.items() if name not in errors}
     record = Record(maps={name: torch.cat(parts) for name, parts in found.items() if name not in errors})

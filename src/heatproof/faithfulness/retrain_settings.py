@@ -11,12 +11,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..types import Explain
 from .ranks import DIRECTIONS, RANKS
+from .rectgrad_code import is_rectgrad
 
 CONTROLS = ("random", "edge", "blurred", "mask")
-PARITY = {"rectgrad": "positive"}
-"""How the RectGrad paper's code ranks maps; all others by "signed" (semantics.md, 2.S3)."""
-
 NO_FACTORY = (
     "factory=None; networks are trained anew, so give factory=, a function that makes one with random weights: "
     "factory=MyNetwork, or factory=lambda: MyNetwork(classes=10)"
@@ -35,12 +34,15 @@ class RetrainSettings:
         controls: "random" and "edge": maps that know no network. "blurred": every method's map blurred with sigma
             side / 16, whether only the coarse place counts. "mask": networks that see the mask of every method alone,
             what its shape gives away.
-        rank: "abs", "signed" or "positive" (see `ranks`); "parity": as the RectGrad paper's code.
+        rank: "abs", "signed" or "positive" (see `ranks`); "parity": as the RectGrad paper's code, "positive" for RectGrad
+            and what is made of it, "signed" for all else (semantics.md, 2.S3).
         fill: of removed pixels: "mean" of each channel of the training images, or a number or ``(C,)`` in model units.
         epochs, batch, lr, optimizer, weight_decay, schedule, bf16: as in `heatproof.train.train`.
-        chunk: images explained in one pass. threads: of a job. Both are part of the result.
+        chunk: images explained in one pass; None for 64, on CUDA for up to 512 small ones. threads: of a job. Both are part
+            of the result.
         workers: processes side by side on a CPU; None for cores // threads.
-        stack: networks trained at once; None for all of an entry and direction on CUDA, 1 on a CPU.
+        stack: networks trained at once; None for all of an entry and direction on CUDA, 1 on a CPU, and where the networks
+            cannot be.
         device: "auto" takes CUDA where there is one.
         seed: of all randomness.
         out: the run folder; None for ``runs/roar`` or ``runs/kar``.
@@ -62,7 +64,7 @@ class RetrainSettings:
     weight_decay: float = 0.0
     schedule: str | None = None
     bf16: bool | str = "auto"
-    chunk: int = 64
+    chunk: int | None = None
     threads: int = 1
     workers: int | None = None
     stack: int | None = None
@@ -108,9 +110,11 @@ class RetrainSettings:
     def folder(self) -> Path:
         return Path("runs", self.directions[0]) if self.out is None else Path(self.out)
 
-    def rule(self, name: str) -> str:
-        """How the maps of a method are ranked."""
-        return PARITY.get(name.split("(")[0], "signed") if self.rank == "parity" else self.rank
+    def rule(self, explain: Explain | None) -> str:
+        """How the maps of a method are ranked, or those that were precomputed (None)."""
+        if self.rank != "parity":
+            return self.rank
+        return "positive" if explain is not None and is_rectgrad(explain) else "signed"
 
 
 def retrain_settings(given: Mapping[str, Any]) -> RetrainSettings:

@@ -11,6 +11,7 @@ from .bench_parts import shared_values, tally
 from .bench_words import beside_chance
 from .page import write_page
 from .retrain_sections import NAMES, area_rows, area_scores, retrain_section
+from .retrain_tables import interval_words
 from .words import count
 
 if TYPE_CHECKING:
@@ -89,5 +90,5 @@ def _words(results: RetrainResults, direction: str) -> list[str]:
 
 def _reading(results: RetrainResults) -> str:
     chance = chance_of(results)
-    text = "Areas are lower where a method is better; below each stands its 95 % interval."
+    text = f"Areas are lower where a method is better; below each stands its 95 % interval. {interval_words(results)}"
     return f"{text} Gains are over {chance} on the same networks, positive = better." if chance else text

@@ -12,7 +12,8 @@ TITLES = {
 
 
 def retrain_tables(results: RetrainResults) -> list[TextTable]:
-    """One table for each direction, best first: area, interval, gain over random, and the published area."""
+    """One table for each direction, best first: area, interval, gain over random, and the published area; and one of what
+    could not run, with reasons."""
     found = []
     for direction, part in results.areas.groupby("direction", sort=False):
         rows = part.sort_values("area", kind="stable").to_dict("records")
@@ -26,7 +27,16 @@ def retrain_tables(results: RetrainResults) -> list[TextTable]:
             for r in rows
         ]  # fmt: skip
         found.append((TITLES[str(direction)], [*heads, *(["published"] if published else [])], body))
-    return found
+    refused = [[str(r["method"]), str(r["error"])] for r in results.refused.to_dict("records")]
+    return found + ([("could not run", ["method", "reason"], refused)] if refused else [])
+
+
+def interval_words(results: RetrainResults) -> str:
+    """What the intervals are over, and what they say nothing about."""
+    over = "networks and test images"
+    if results.conditional:
+        over = "test images only, conditional on one network (seed)"
+    return f"Intervals are over {over}; they say nothing about training the explained network again."
 
 
 def _places(value: float) -> str:

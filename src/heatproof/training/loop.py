@@ -21,6 +21,7 @@ from .trial import check_fits
 
 Progress = Callable[[int, int, str], object]
 """``progress(done, total, info)``: steps done, steps in all, one line about where training stands."""
+EVERY = 20
 
 
 @dataclass(frozen=True)
@@ -98,30 +99,42 @@ def begin(
 def run_epoch(run: Run) -> None:
     """One pass through the data in a fresh order; then its line of the history."""
     start = time.perf_counter()
-    tally = torch.zeros(3, device=run.options.device)  # loss, hits, images
+    tally, seen = torch.zeros(2, device=run.options.device), 0  # loss, hits
     run.model.train()
-    for step, rows in enumerate(torch.randperm(len(run.pixels), generator=run.generator).tensor_split(run.steps), 1):
-        tally += _step(run, run.pixels[rows], run.targets[rows])
+    order = torch.randperm(len(run.pixels), generator=run.generator).to(run.pixels.device)
+    for step, rows in enumerate(order.tensor_split(run.steps), 1):
+        tally += _step(run, run.pixels[rows], run.targets[rows.to(run.targets.device)])
+        seen += len(rows)
         run.rates.step()
-        if run.progress is not None:
-            _report(run, run.progress, step, tally)
-    loss, hits, images = tally.tolist()
+        if run.progress is not None and due(run.options.device, step, run.steps):
+            _report(run, run.progress, step, _means(tally, seen))
+    loss, hits = _means(tally, seen)
     epoch = f"epoch {len(run.history) + 1} of {run.options.epochs}"
     if not math.isfinite(loss):
         raise HeatproofError(
             f"training {type(run.model).__name__}: the loss is {loss} in {epoch}; "
             "use a lower lr, and look for NaN or infinite pixels"
         )
-    run.history.append(Epoch(loss / images, hits / images, _evaluated(run)))
+    run.history.append(Epoch(loss, hits, _evaluated(run)))
     run.seconds += time.perf_counter() - start
 
 
-def _report(run: Run, progress: Progress, step: int, tally: Tensor) -> None:
-    loss, hits, images = tally.tolist()
+def due(device: str, step: int, steps: int) -> bool:
+    """Whether progress is told after a step: on a GPU, which must be waited for, after every twentieth and the last."""
+    return device == "cpu" or step % EVERY == 0 or step == steps
+
+
+def _means(tally: Tensor, seen: int) -> tuple[float, float]:
+    loss, hits = tally.tolist()  # waits for the device
+    return loss / seen, hits / seen
+
+
+def _report(run: Run, progress: Progress, step: int, means: tuple[float, float]) -> None:
+    loss, hits = means
     done, epochs, until = len(run.history), run.options.epochs, run.options.until
-    info = f"epoch {done + 1} of {epochs}, loss {loss / images:.3f}, accuracy {hits / images:.3f}"
+    info = f"epoch {done + 1} of {epochs}, loss {loss:.3f}, accuracy {hits:.3f}"
     if until is not None:
-        info = f"epoch {done + 1} of at most {epochs}, accuracy {hits / images:.3f}, wants {until:g}"
+        info = f"epoch {done + 1} of at most {epochs}, accuracy {hits:.3f}, wants {until:g}"
     progress(done * run.steps + step, epochs * run.steps, info)
 
 
@@ -136,7 +149,7 @@ def _evaluated(run: Run) -> float | None:
 
 
 def _step(run: Run, x: Tensor, y: Tensor) -> Tensor:
-    """One update of the weights; the batch's loss sum, hits and size."""
+    """One update of the weights; the batch's loss sum and hits."""
     x = x if run.augment is None else run.augment(x, run.generator)
     x, y = x.to(run.options.device), y.to(run.options.device)
     if x.dim() == 4:
@@ -147,4 +160,4 @@ def _step(run: Run, x: Tensor, y: Tensor) -> Tensor:
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     run.optimizer.step()
-    return torch.stack([loss.detach() * len(y), (out.argmax(1) == y).sum(), loss.new_tensor(len(y))])
+    return torch.stack([loss.detach() * len(y), (out.argmax(1) == y).sum()])
