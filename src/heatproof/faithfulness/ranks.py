@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..engine.chunks import generator, sample_generators
 from ..errors import InputError
-from .masking import pixel_order, rounded
+from .masking import pixel_order, rounded, tie_order
 
 RANKS = ("abs", "signed", "positive")
 DIRECTIONS = ("roar", "kar")
@@ -34,13 +33,6 @@ def pixel_values(maps: Tensor, rank: str = "abs") -> Tensor:
     return (maps.abs() if rank == "abs" else maps).sum(1)
 
 
-def tie_orders(pixels: int, batch: int, seed: int = 0, index: Tensor | None = None) -> Tensor:
-    """Orders of pixels in which equal values are taken: one for each place in the data set ``(B, N)``, or one ``(N,)``."""
-    if index is None:
-        return torch.randperm(pixels, generator=generator("ties", seed))
-    return torch.stack([torch.randperm(pixels, generator=g) for g in sample_generators(seed, index, batch, "ties")])
-
-
 def ranks(
     maps: Tensor, rank: str = "abs", seed: int = 0, index: Tensor | None = None, ties: Tensor | None = None
 ) -> Tensor:
@@ -54,7 +46,7 @@ def ranks(
         seed: of the order of ties.
         index: int64 ``(B,)``, places of the images in the data set: each has an order of ties of its own, without which a
             constant map would remove the same pixels from all images. None: the one order of `mask_pixels`.
-        ties: from `tie_orders`, drawn once for several maps, instead of seed and index.
+        ties: from `masking.tie_order`, drawn once for several maps, instead of seed and index.
 
     Raises:
         InputError: as `pixel_values`.
@@ -66,7 +58,7 @@ def ranks(
     """
     values = pixel_values(maps, rank).flatten(1)
     total = values.shape[1]
-    ties = tie_orders(total, len(maps), seed, index) if ties is None else ties
+    ties = tie_order(total, seed, index, len(maps)) if ties is None else ties
     order = pixel_order(values, ties.to(values.device))
     places = torch.arange(total, dtype=torch.int16 if total <= 32_767 else torch.int32, device=values.device)
     found = torch.empty_like(order, dtype=places.dtype).scatter_(1, order, places.expand_as(order))

@@ -12,7 +12,8 @@ from ..engine.chunks import chunk_slices, padded
 from ..engine.model import predict
 from ..perturb import blurred
 from ..score import logit
-from .ranks import pixel_values, ranks, tie_orders, tied_share
+from .masking import tie_order
+from .ranks import pixel_values, ranks, tied_share
 from .retrain_data import PARTS
 from .retrain_task import TIED, Task, row
 
@@ -36,7 +37,7 @@ def rank_shard(task: Task, part: str, shard: Sequence[int]) -> Record:
     errors: dict[str, str] = {}
     for rows in chunk_slices(len(shard), task.chunk):
         places = list(shard[rows])
-        orders = tie_orders(task.train[0][0, 0].numel(), len(places), _seed(task, part), torch.tensor(places))
+        orders = tie_order(task.train[0][0, 0].numel(), _seed(task, part), torch.tensor(places), len(places))
         orders = orders.to(task.recipe.device)
         for name, maps in _maps(task, part, places, errors).items():
             if not maps.isfinite().all():
