@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.bench import plan_bench
+from heatproof.bench import plan_bench, read_bench
 from heatproof.checks.interval import estimate
 from heatproof.cli.bench_data import bench_data
 from heatproof.cli.inputs import Inputs
@@ -45,7 +46,7 @@ def planned(kind: str, out: Path, **options: Any) -> Any:
     return plan_bench(kind, given.pop("model", network()), images(), **given)
 
 
-WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
+WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no images in a chunk": ("complexity", {"chunk": 0}, "chunk=0; expected a whole number of images"),
     "a number for a tuple": ("pixel", {"fractions": 0.5}, r"fractions=0\.5; expected a tuple of numbers, such as"),
     "a word for a tuple": ("pixel", {"fills": "black"}, r"fills='black'; expected a tuple of texts, such as \('black',\)"),
@@ -56,6 +57,17 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "a black of words": ("pixel", {"black": "dark"}, "black='dark' is no colour"),
     "a black of other channels": ("pixel", {"black": torch.zeros(3)}, r"black has shape \(3,\)"),
     "masks that nobody uses": ("pixel", {"masks": whole()}, "bench pixel has no use for masks"),
+    "masks in a list": ("localise", {"masks": whole().tolist()}, "masks are a list; expected a torch.bool tensor"),
+    "masks of numbers": ("localise", {"masks": whole().float().numpy()}, "masks are float32"),
+    "masks of another size": ("localise", {"masks": whole(4)}, r"expected a torch.bool tensor \(5, 1, 8, 8\)"),
+    "a score that nobody knows": ("complexity", {"score": "odds"}, "score='odds'; expected one of logit, probability"),
+    "a score that is none": ("complexity", {"score": 3}, "score=3; expected one of logit, probability"),
+    "threads below one": ("complexity", {"threads": -1}, "threads=-1; expected a whole number from 1 on, or None"),
+    "no threads": ("complexity", {"threads": 0}, "threads=0; expected a whole number from 1 on, or None"),
+    "half a thread": ("complexity", {"threads": 1.5}, r"threads=1\.5; expected a whole number from 1 on, or None"),
+    "no bench": (None, {}, "there is no bench None; did you mean "),
+    "benches": (["pixel"], {}, r"there is no bench \['pixel'\]; did you mean "),
+    "a number for a folder": ("complexity", {"out": 3}, "out=3; expected the path of a folder, or None"),
     "no methods": ("complexity", {"methods": ()}, "method"),
     "methods that nobody compares": (
         "feature-occlusion", {"masks": whole()}, "compares background and object, and no methods; leave methods",
@@ -67,7 +79,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
 def test_what_is_wrong_is_named(tmp_path: Path, case: str) -> None:
     kind, options, said = WRONG[case]
     with pytest.raises(hp.InputError, match=said):
-        planned(kind, tmp_path, **options)
+        planned(kind, **{"out": tmp_path, **options})
 
 
 def test_options_of_a_near_type_are_taken(tmp_path: Path) -> None:
@@ -76,6 +88,26 @@ def test_options_of_a_near_type_are_taken(tmp_path: Path) -> None:
     assert planned("pixel", tmp_path, black=-0.4).bench.subject.black.tolist() == pytest.approx([-0.4])
     rows = planned("feature-occlusion", tmp_path, masks=whole(), methods=None)
     assert rows.config["methods"] == ["background", "object"]
+
+
+def test_names_and_arrays_are_taken_for_what_they_mean(tmp_path: Path) -> None:
+    assert planned("complexity", tmp_path, score="probability").bench.subject.score is hp.probability
+    assert torch.equal(planned("localise", tmp_path, masks=whole().numpy()).bench.masks, whole())
+
+
+HOLDS: dict[str, tuple[dict[str, Any], str]] = {
+    "an audit": ({"checks": ["cascading"]}, r"holds an audit and no bench; read it with: heatproof report"),
+    "a retraining": ({"directions": ["roar"]}, r"holds a retraining run and no bench; read it with: heatproof report"),
+    "another bench": ({"bench": "odd"}, "bench 'odd', which this version does not know"),
+}
+
+
+@pytest.mark.parametrize("case", HOLDS)
+def test_a_folder_of_another_run_is_named(tmp_path: Path, case: str) -> None:
+    config, said = HOLDS[case]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(hp.RunError, match=said):
+        read_bench(tmp_path)
 
 
 @pytest.mark.parametrize(("score", "outputs", "unit"), [(hp.logit, 3, "probability"), (hp.value, 1, "score")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +19,8 @@ from heatproof.faithfulness.adversarial import attacked, fgsm
 from heatproof.faithfulness.class_sensitivity import class_sensitivity
 from heatproof.faithfulness.class_sensitivity_bench import KIND
 from heatproof.faithfulness.kind import Batch, Bench
+from heatproof.similarity.metrics import KINDS as METRICS
+from heatproof.types import Explain
 from nets import Net, fresh_input
 
 EPS = 0.05
@@ -125,7 +130,8 @@ def test_images_of_another_class_from_the_start_have_no_value() -> None:
     wrong = (model(x).argmax(1) + 1) % 3
     found = class_sensitivity(model, x, hp.gradient, wrong, eps=1.0)
     assert not found.flipped.any()
-    for values in (found.similarity_flipped, found.similarity_steady, found.similarity_control, found.drop):
+    similarities = (found.similarity_flipped, found.similarity_steady, found.similarity_control)
+    for values in (*similarities, found.drop, found.class_change):
         assert values["spearman"].isnan().all()
 
 
@@ -146,7 +152,7 @@ def test_neither_chunk_nor_batch_mates_change_a_result() -> None:
     whole = class_sensitivity(model, x, explain, eps=0.3, chunk=5)
     for i in range(5):
         one = class_sensitivity(model, x[i : i + 1], explain, eps=0.3, chunk=2, index=torch.tensor([i]))
-        for part in ("similarity_flipped", "similarity_steady", "similarity_control", "drop"):
+        for part in ("similarity_flipped", "similarity_steady", "similarity_control", "drop", "class_change"):
             for metric, value in getattr(one, part).items():
                 expected = getattr(whole, part)[metric][i : i + 1]
                 torch.testing.assert_close(value, expected, rtol=0, atol=1e-10, equal_nan=True)
@@ -165,6 +171,72 @@ def test_the_model_is_left_as_it_was() -> None:
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
+@pytest.mark.parametrize("method", [hp.edge_map, hp.random_map, hp.input_map])
+def test_a_map_that_knows_no_class_has_no_class_change(method: Explain) -> None:
+    found = class_sensitivity(
+        linear(classes=2, side=16), images(40, side=16), method, eps=0.01, similarity=tuple(METRICS)
+    )
+    assert 5 < int(found.flipped.sum()) < 40
+    assert set(found.class_change) == set(METRICS)
+    for values in found.class_change.values():
+        assert (values[found.flipped] == 0).all()
+        assert values[~found.flipped].isnan().all()
+
+
+def test_the_class_change_of_a_linear_model_is_that_of_its_weights() -> None:
+    model, x = linear(), images(40)
+    w, target = model[1].weight.detach().reshape(3, 1, 6, 6), model(x).argmax(1)
+    found = class_sensitivity(model, x, hp.gradient, eps=EPS)
+    for metric, similarity in (("spearman", hp.spearman), ("ssim", hp.ssim)):
+        expected = (1 - similarity(w[found.predicted], w[target])).masked_fill(~found.flipped, torch.nan)
+        np.testing.assert_array_equal(found.class_change[metric], expected)
+    model[1].weight.data[0] = 0  # the map of class 0 is constant
+    found = class_sensitivity(model, x, hp.gradient, eps=EPS)
+    flat = (found.predicted == 0) | (model(x).argmax(1) == 0)
+    assert (found.flipped & flat).any()
+    assert torch.equal(found.class_change["spearman"].isfinite(), found.flipped & ~flat)
+
+
+def test_the_class_change_is_under_one_noise() -> None:
+    model, x = Net(), fresh_input(8)
+    found = class_sensitivity(model, x, hp.smooth(hp.gradient, n=2), eps=0.03, similarity=("spearman",), chunk=8)
+    new, old = (hp.smooth(hp.gradient, n=2)(model, found.adversarial, t) for t in (found.predicted, model(x).argmax(1)))
+    f = found.flipped
+    assert f.any()
+    torch.testing.assert_close(found.class_change["spearman"][f], 1 - hp.spearman(new, old)[f], rtol=0, atol=1e-12)
+
+
+def test_clipping_takes_no_more_of_the_control_than_of_the_attack() -> None:
+    model = Net()
+    x = fresh_input(6).clamp(-0.5, 0.4)
+    batch = Batch(torch.arange(6), x, model(x).argmax(1), None)
+    attack = attacked(own(model), batch, EPS, 1, (-0.5, 0.4), seed=0)
+    torch.testing.assert_close((attack.control - x).abs(), (attack.x - x).abs(), rtol=0, atol=1e-15)
+    assert attack.control.min() >= -0.5
+    assert attack.control.max() <= 0.4
+    free = (x.abs() < 0.4 - EPS).logical_and(attack.x != x)
+    agree = ((attack.control - x).sign() == (attack.x - x).sign())[free].double().mean()
+    assert abs(agree - 0.5) < 4 * 0.5 / int(free.sum()) ** 0.5
+
+
+def test_a_bench_in_which_nothing_flips_says_so(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"methods": ("gradient",), "similarity": ("spearman",), "chunk": 4, "threads": 1}
+    model, x = linear(dtype=torch.float32), images(5).float()
+    calm = hp.bench("adversarial", model, x, eps=1e-6, out=tmp_path / "calm", **given)
+    assert [w for w in calm.results.config["warnings"] if "0 of 5 images flipped: raise eps (--eps)" in w]
+    flips = hp.bench("adversarial", model, x, eps=1.0, out=tmp_path / "flips", **given)
+    assert not [w for w in flips.results.config["warnings"] if "flipped" in w]
+    wrong = (model(x).argmax(1) + 1) % 3
+    none = hp.bench("adversarial", model, x, wrong, eps=1.0, out=tmp_path / "none", **given)
+    assert [w for w in none.results.config["warnings"] if "none of the 5 images" in w]
+
+
+def test_the_headline_is_what_only_the_class_changes() -> None:
+    measures = KIND.measures(KIND.options(similarity=("spearman", "ssim")))
+    assert list(measures)[:3] == ["class_change:spearman", "class_change:ssim", "flips"]
+    assert {name for name, m in measures.items() if m.better} == {"class_change:spearman", "class_change:ssim"}
+
+
 def test_the_bench_says_what_the_function_says() -> None:
     model, x = linear(classes=2), images(5)
     target = model(x).argmax(1)
@@ -179,7 +251,10 @@ def test_the_bench_says_what_the_function_says() -> None:
             for kind in ("flipped", "steady", "control"):
                 value = float(getattr(found, f"similarity_{kind}")["spearman"][i])
                 np.testing.assert_equal(rows[name, f"{kind}:spearman", i][0], value)
-            np.testing.assert_equal(rows[name, "drop:spearman", i][0], float(found.drop["spearman"][i]))
+            for kind in ("drop", "class_change"):
+                np.testing.assert_equal(
+                    rows[name, f"{kind}:spearman", i][0], float(getattr(found, kind)["spearman"][i])
+                )
             assert rows[name, "flips", i] == (float(found.flipped[i]), "ok")
     assert {r[3] for r in record.rows if r[0] == "gradient"} == set(KIND.measures(options))
     assert {(r[4], r[7]) for r in record.rows if r[0] == "broken"} == {(i, "failed") for i in (1, 2, 4)}

@@ -219,6 +219,25 @@ def test_the_bench_says_what_the_function_says_and_what_is_lost() -> None:
             assert rows[side, "lost_equal:conv", 0, i] == pytest.approx(equal, abs=1e-12)
 
 
+def test_nothing_is_compared_with_a_side_that_has_no_unit() -> None:
+    model, x, mask = Head(), images(2), masks(2)
+    mask[0] = True
+    subject = Subject(own(model), x, model(x).argmax(1), {}, (), hp.logit, (), x, chunk=2)
+    record = KIND.work(KIND.prepare(Bench(subject, KIND.name, KIND.options(trials=2, steps=2), mask)), [0, 1])
+    equal = {(r[0], r[4]): r[6] for r in record.rows if r[3] == "lost_equal:conv"}
+    assert {key for key, value in equal.items() if np.isnan(value)} == {("background", 0), ("object", 0)}
+    lost = {(r[0], r[4]): r[6] for r in record.rows if r[3] == "lost:conv"}
+    assert np.isfinite(lost["object", 0]), "what all its units give is known"
+
+
+def test_masks_are_tensors_or_arrays() -> None:
+    model, x, mask = Head(), images(2), masks(2)
+    found = feature_occlusion(model, x, mask.numpy(), trials=1, steps=1).margins["conv"]  # type: ignore[arg-type]
+    assert torch.equal(found, feature_occlusion(model, x, mask, trials=1, steps=1).margins["conv"])
+    with pytest.raises(InputError, match=r"masks are a list; expected a torch.bool tensor \(2, 1, 6, 6\)"):
+        feature_occlusion(model, x, mask.tolist())
+
+
 def test_what_cannot_be_measured_raises() -> None:
     model, x, mask = Head(), images(), masks()
     subject = Subject(own(model), x, torch.zeros(4).long(), {}, (), hp.logit, (), x, chunk=3)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -32,8 +33,9 @@ from .faithfulness.fills import colour
 from .faithfulness.kind import Bench, Kind
 from .faithfulness.kinds import KINDS
 from .faithfulness.option_types import check_chunk, options_of
+from .faithfulness.probe import check_masks
 from .named import named_methods
-from .score import check_target, logit, predicted
+from .score import SCORES, check_target, logit, predicted
 from .score import classes as count_classes
 from .types import METHODS, Score
 
@@ -127,9 +129,9 @@ def plan_bench(
     targets: Tensor | None = None,
     methods: Any = None,
     *,
-    masks: Tensor | None = None,
+    masks: Tensor | np.ndarray[Any, Any] | None = None,
     out: str | Path | None = None,
-    score: Score = logit,
+    score: Score | str = logit,
     black: Tensor | float | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -145,7 +147,7 @@ def plan_bench(
         kind, model, images, targets, methods: as in `bench`.
         masks: bool ``(N, 1, H, W)``, True on the object; for benches that use them.
         out: the run folder; None = ``runs/KIND``.
-        score: what is explained.
+        score: what is explained, or the name of a score of `heatproof.score.SCORES`.
         black: a black pixel in the model's units, ``(C,)`` or a number, ``(0 - mean) / std`` for normalised inputs; None
             for 0, which is black only for inputs in [0, 1].
         device: "auto" takes CUDA where there is one. threads, chunk: of a job; both are part of the result.
@@ -159,11 +161,11 @@ def plan_bench(
     chosen = _kind(kind)
     asked = _methods(methods, chosen)
     check_chunk(chunk)
+    score, count, folder = _score(score), _threads(threads), _folder(out, kind)
     private, images = placed(model, images, device)
     check_inputs(private, images)
     dark = None if black is None else colour(black, images, "black").flatten().expand(images.shape[1])
     size = fixed_batch(private) or chunk
-    count = threads or torch.get_num_threads()
     with thread_count(count):
         original = torch.cat([outputs_of(private, images[i], score, size) for i in chunk_slices(len(images), size)])
         target = _targets(original, targets, images, score)
@@ -178,7 +180,6 @@ def plan_bench(
     config = _config(ready, chosen, original, count, tried.refused if tried else {}, about or {})
     planned = [job(kind, shard=shard) for shard in shards(len(ready.subject.images), size)]
     held = {key: config[key] for key in DEPENDS}
-    folder = Path(out) if out is not None else Path("runs") / kind
     return BenchPlan(ready, config, [(j.key(held), j) for j in planned], folder, photos)
 
 
@@ -210,11 +211,34 @@ def read_bench(folder: str | Path) -> Benched:
     return Benched(results.table, results.summary, results.curves, report, results.folder, results)
 
 
-def _kind(name: str) -> Kind:
-    if name not in KINDS:
-        near = get_close_matches(name, KINDS, n=2) or list(KINDS)
+def _kind(name: Any) -> Kind:
+    if not isinstance(name, str) or name not in KINDS:
+        near = get_close_matches(str(name), KINDS, n=2) or list(KINDS)
         raise InputError(f"there is no bench {name!r}; did you mean {', '.join(near)}?")
     return KINDS[name]
+
+
+def _score(given: Any) -> Score:
+    """A score, or the one of that name."""
+    if callable(given):
+        return cast(Score, given)
+    if not isinstance(given, str) or given not in SCORES:
+        raise InputError(f"score={given!r}; expected one of {', '.join(SCORES)}, or a function (out, target) -> (B,)")
+    return SCORES[given]
+
+
+def _threads(given: Any) -> int:
+    if given is None:
+        return torch.get_num_threads()
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise InputError(f"threads={given!r}; expected a whole number from 1 on, or None for PyTorch's own")
+    return given
+
+
+def _folder(out: Any, kind: str) -> Path:
+    if out is not None and not isinstance(out, (str, Path)):
+        raise InputError(f"out={out!r}; expected the path of a folder, or None for runs/{kind}")
+    return Path("runs") / kind if out is None else Path(out)
 
 
 def _methods(given: Any, kind: Kind) -> Any:
@@ -242,20 +266,18 @@ def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
     return found
 
 
-def _masks(masks: Tensor | None, images: Tensor, kind: Kind) -> Tensor | None:
+def _masks(masks: Any, images: Tensor, kind: Kind) -> Tensor | None:
     if masks is None:
         if kind.masks == "needed":
             raise InputError(f"bench {kind.name} measures against masks of the object; give masks= (--masks)")
         return None
     if not kind.masks:
         raise InputError(f"bench {kind.name} has no use for masks; leave them out")
-    expected = (len(images), 1, *images.shape[2:])
-    if masks.dtype != torch.bool or tuple(masks.shape) != expected:
-        raise InputError(f"masks are {masks.dtype} {tuple(masks.shape)}; expected torch.bool {expected}")
-    empty = (~masks.flatten(1).any(1)).nonzero().flatten().tolist()
+    found = check_masks(masks, images)
+    empty = (~found.flatten(1).any(1)).nonzero().flatten().tolist()
     if empty:
         raise InputError(f"the mask of image {empty[0]} is empty ({len(empty)} in all); leave those images out")
-    return masks.to(images.device)
+    return found.to(images.device)
 
 
 def _config(

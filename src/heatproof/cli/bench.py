@@ -19,7 +19,17 @@ from .bench_data import BenchData, bench_data
 from .bench_patch import PatchTraining, patched, rehearsed
 from .console import bar, console, friendly
 from .generated import with_options
-from .inputs import about, black_of, device_from, load_inputs, score_from, set_threads, split_methods, target_from
+from .inputs import (
+    Inputs,
+    about,
+    black_of,
+    device_from,
+    load_inputs,
+    score_from,
+    set_threads,
+    split_methods,
+    target_from,
+)
 from .options import (
     ClassNames,
     Device,
@@ -41,6 +51,7 @@ from .options import (
     Threads,
     Weights,
 )
+from .rehearsal import check_before_training
 from .tables import print_tables
 
 Masks = Annotated[
@@ -118,40 +129,56 @@ def command_of(kind: Kind) -> Any:
             model, weights, images, limit, first, split, size, resize, mean, std, preprocess, class_names, device
         )
         folder = out or Path("runs") / f"{kind.name}-{given.loaded.name}"
-        facts: dict[str, Any] = {}
-        if training.get("train") and dry_run:
-            console.print("a network would first be trained on patched images; then:")
-            given, facts = rehearsed(given, PatchTraining(**training), int(chosen["side"]))
+
+        def planned(given: Inputs, facts: dict[str, Any]) -> BenchPlan:
+            data = bench_data(kind, given, masks, grids, target_from(target, given), seed, chunk)
+            with console.status("trying every method on one image"):
+                return plan_bench(
+                    kind.name,
+                    data.given.loaded.model,
+                    data.given.images.pixels,
+                    data.targets,
+                    None if kind.rows else _methods(methods, psi),
+                    masks=data.masks,
+                    out=folder,
+                    score=score_from(score),
+                    black=black_of(data.given.images),
+                    seed=seed,
+                    device=where,
+                    threads=threads,
+                    chunk=chunk,
+                    about=_about(data, facts),
+                    photos=data.given.images.picture,
+                    **chosen,
+                    **_source(kind, data),
+                )
+
+        if training.get("train"):  # everything that can be refused is, before minutes of training
+            asked, side = PatchTraining(**training), int(chosen["side"])
+            plan = planned(*rehearsed(given, asked, side))
+            if dry_run:
+                console.print("a network would first be trained on patched images; then:")
+            else:
+                check_before_training(plan)
+                plan = planned(*patched(given, images, asked, side, folder, where))
         elif training:
-            given, facts = patched(given, images, PatchTraining(**training), int(chosen["side"]), folder, where)
-        data = bench_data(kind, given, masks, grids, target_from(target, given), seed, chunk)
-        with console.status("trying every method on one image"):
-            plan = plan_bench(
-                kind.name,
-                data.given.loaded.model,
-                data.given.images.pixels,
-                data.targets,
-                None if kind.rows and not (methods or psi) else _methods(methods, psi),
-                masks=data.masks,
-                out=folder,
-                score=score_from(score),
-                black=black_of(data.given.images),
-                seed=seed,
-                device=where,
-                threads=threads,
-                chunk=chunk,
-                about=_about(data, facts),
-                photos=data.given.images.picture,
-                **chosen,
-                **_source(kind, data),
-            )
+            plan = planned(*patched(given, images, PatchTraining(**training), int(chosen["side"]), folder, where))
+        else:
+            plan = planned(given, {})
         print_plan(plan)
         if not dry_run:
             finish(run_with_bar(plan), figures)
 
     text = f"{kind.title}. {kind.about}\n\nSource: {kind.source}"
     training = PatchTraining if kind.name == "patch" else Nothing
-    return friendly(with_options(run, {"chosen": kind.options, "training": training}, kind.name, text))
+    made = with_options(run, {"chosen": kind.options, "training": training}, kind.name, text, _unused(kind))
+    return friendly(made)
+
+
+def _unused(kind: Kind) -> list[str]:
+    """Options that mean nothing to a bench."""
+    unused = [] if kind.masks else ["masks", "grids"]
+    return [*unused, *(["methods", "psi"] if kind.rows else []), *(["target"] if kind.by_class else [])]
 
 
 def _methods(text: str | None, psi: str | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -14,14 +14,16 @@ from .inputs import words
 
 
 def with_options(
-    command: Callable[..., None], options: Mapping[str, type[Any]], name: str, text: str
+    command: Callable[..., None], options: Mapping[str, type[Any]], name: str, text: str, without: Collection[str] = ()
 ) -> Callable[..., None]:
     """The command with an option for every field of some dataclasses behind its own; fields marked internal are left out.
 
     Args:
         command: takes options of its own, and for each key of `options` a dict of field to value.
+        without: options of the command that this one does not have; they keep their defaults.
     """
-    shared = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name not in options]
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    shared = [p for p in own if p.name not in (*options, *without)]
     made = {key: _made(kind) for key, kind in options.items()}
 
     def run(**given: Any) -> None:

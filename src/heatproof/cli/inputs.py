@@ -17,9 +17,13 @@ from ..data.images import ImageSet
 from ..data.labels import read_class_names
 from ..data.lookup import find_object
 from ..data.preprocess import override
-from ..errors import InputError
+from ..engine.chunks import padded
+from ..engine.guard import fixed_batch
+from ..engine.model import outputs_of, own
+from ..errors import HeatproofError, InputError
 from ..models.spec import LoadedModel, load_model
-from ..score import SCORES
+from ..score import SCORES, logit
+from ..score import classes as class_count
 from ..types import METHODS, Score, name_of
 from .console import bar, console
 
@@ -61,7 +65,23 @@ def load_inputs(
     for file, reason in found.skipped:
         console.print(f"skipped: {file}: {reason}", style="yellow", markup=False)
     listed = tuple(read_class_names(class_names)) if class_names else None
-    return Inputs(replace(loaded, preprocess=how), found, listed or loaded.categories or found.classes, listed)
+    names = listed or loaded.categories or _names_of(found, loaded.model)
+    return Inputs(replace(loaded, preprocess=how), found, names, listed)
+
+
+def _names_of(found: ImageSet, model: torch.nn.Module) -> tuple[str, ...] | None:
+    """The source's class names, where there are as many as outputs: names of other numbers would be wrong."""
+    if found.classes is None:
+        return None
+    device = next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
+    try:
+        private = own(model)
+        size = fixed_batch(private) or 1
+        out = outputs_of(private, padded(found.pixels[:size], size).to(device), logit, size)
+        outputs = class_count(out, logit)
+    except HeatproofError:  # no logits of classes: the command says so itself
+        return found.classes
+    return found.classes if outputs == len(found.classes) else None
 
 
 def black_of(images: ImageSet) -> torch.Tensor | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from ..audit import AuditPlan
+from ..bench import BenchPlan
 from ..errors import RunError
 from ..experiment.folder import differences, holds_no_run
 
 OF_WEIGHTS = (
     "labels", "weights_sha256", "fingerprint", "original_sha256", "targets_sha256", "randomised_sha256",
-    "sources", "refused",
+    "sources", "refused", "patch",
 )  # fmt: skip
 """What training changes in a configuration."""
 
 
-def check_before_training(plan: AuditPlan) -> None:
+def check_before_training(plan: AuditPlan | BenchPlan) -> None:
     """Whether the run of this plan may go into its folder, once the networks are trained.
 
     Raises:

@@ -31,7 +31,7 @@ def print_tables(found: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str
             console.print()
 
 
-WORD, GAP, NAME = 14, 1, 30
+WORD, GAP, NAME = 14, 2, 30
 """The widest word of a head that a column makes room for, letters between columns, and of a name in the first one."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.interval import estimate
+from ..errors import RunError
 from ..faithfulness.kind import Kind, Measure
 from ..faithfulness.kinds import KINDS
 from .cells import tidy_table
@@ -63,7 +64,7 @@ def load_bench(folder: Path) -> BenchResults:
         RunError: no bench there, or jobs that are not finished.
     """
     config = read_config(folder)
-    kind = KINDS[config["bench"]]
+    kind = _kind(folder, config)
     measures = kind.measures(kind.options(**config["options"]))
     table = tidy_table(folder, {**config, "checks": [kind.name]})
     refused = pd.DataFrame(
@@ -73,7 +74,22 @@ def load_bench(folder: Path) -> BenchResults:
     curves = pd.DataFrame(_curves(table, config["methods"], measures, levels), columns=CURVES)
     control = str(config.get("control", ""))
     summary = pd.DataFrame(_summary(table, config["methods"], measures, control), columns=SUMMARY)
+    if said := kind.remark(summary):
+        config = {**config, "warnings": [*config.get("warnings", ()), said]}
     return BenchResults(folder, config, kind, measures, table, curves, summary, refused)
+
+
+def _kind(folder: Path, config: Mapping[str, Any]) -> Kind:
+    """The bench that a folder holds, or `RunError`."""
+    if "bench" not in config:
+        holds = "a retraining run" if "directions" in config else "an audit"
+        raise RunError(f"{folder} holds {holds} and no bench; read it with: heatproof report {folder}")
+    if config["bench"] not in KINDS:
+        raise RunError(
+            f"{folder} holds the bench {config['bench']!r}, which this version does not know (it has {', '.join(KINDS)}); "
+            "read it with the version that made it"
+        )
+    return KINDS[config["bench"]]
 
 
 Values = np.ndarray[Any, Any]

@@ -50,7 +50,8 @@ class Attack:
     """What was done to a chunk of images.
 
     Attributes:
-        x: attacked images. now: their classes. control: images changed as much at random.
+        x: attacked images. now: their classes. control: images changed as much by signs at random; where the sign drawn
+            would be clipped, by that of the attack, so that where most values lie at a limit the two hardly differ.
         flipped: bool ``(B,)``, the class was the target and is no more. steady: it still is. calm: it is for the control.
     """
 
@@ -61,12 +62,12 @@ class Attack:
     steady: Tensor
     calm: Tensor
 
-    def variants(self, batch: Batch) -> dict[str, Batch]:
-        """What the maps of the attacked and of the control images explain."""
-        return {
-            "adversarial": replace(batch, x=self.x, target=self.now),
-            "control": replace(batch, x=self.control),
-        }
+    def variants(self, batch: Batch) -> tuple[tuple[Batch, str], ...]:
+        """What is explained beside the clean images, and under which noise: the attacked images for their class and, by
+        the same noise, for the one before; the control images."""
+        same = replace(batch, x=self.x)
+        control = replace(batch, x=self.control)
+        return (replace(same, target=self.now), "adversarial"), (same, "adversarial"), (control, "control")
 
 
 def attacked(model: nn.Module, batch: Batch, eps: float, steps: int, clip: tuple[float, ...], seed: int) -> Attack:
@@ -74,7 +75,8 @@ def attacked(model: nn.Module, batch: Batch, eps: float, steps: int, clip: tuple
     x = fgsm(model, batch.x, batch.target, eps, steps, clip)
     draws = sample_generators(seed, batch.index, len(x), "signs")
     coins = torch.stack([torch.randint(0, 2, x.shape[1:], generator=g) for g in draws]).to(x) * 2 - 1
-    control = clipped(batch.x + coins * (x - batch.x).abs(), clip)
+    drawn = batch.x + coins * (x - batch.x).abs()
+    control = torch.where(clipped(drawn, clip) == drawn, drawn, x)
     was, now, beside = (logits_at(model, at).argmax(1) for at in (batch.x, x, control))
     right = was == batch.target
     same = now == batch.target

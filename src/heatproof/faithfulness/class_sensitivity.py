@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -20,7 +20,7 @@ from .kind import Found
 from .probe import alone, batches, map_at
 
 SIMILARITY = ("spearman", "spearman_abs", "ssim")
-SAID = ("flipped", "steady", "control", "drop")
+SAID = ("flipped", "steady", "control", "drop", "class_change")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ class ClassSensitivity:
         similarity_flipped: of the map of x to that of x' for its own class, where the class flipped.
         similarity_steady: the same where the attack did not flip it.
         similarity_control: of the map of x to that under random signs of the same size, where these did not flip it.
-        drop: similarity_control - similarity_flipped, where both are; positive = class sensitive.
+        drop: similarity_control - similarity_flipped, where both are. No evidence of class sensitivity: the attack has a
+            structure that random signs lack, and any map that follows the image moves with it.
+        class_change: 1 - similarity of the maps of x' for its class and for the one before, under the same noise, where
+            the class flipped; 0 for a map that does not depend on the class.
     """
 
     adversarial: Tensor
@@ -62,6 +65,7 @@ class ClassSensitivity:
     similarity_steady: Mapping[str, Tensor]
     similarity_control: Mapping[str, Tensor]
     drop: Mapping[str, Tensor]
+    class_change: Mapping[str, Tensor]
 
 
 def class_sensitivity(
@@ -79,11 +83,13 @@ def class_sensitivity(
     seed: int = 0,
     index: Tensor | None = None,
 ) -> ClassSensitivity:
-    """Similarity of the maps of an image and of its adversarial example, each for its own class. ``(B, C, H, W) -> (B,)``.
+    """How far maps move as an attack flips the class, and as the class alone changes. ``(B, C, H, W) -> (B,)``.
 
     Source: Kim et al. 2019, arXiv:1902.04893, section 5.2 and figure 5b, after Nie et al. 2018. Deviations: numbers
-    instead of pictures, and a control, since any noise moves a map: signs of the same size drawn at random, explained for
-    the same class. The attack never sees the method.
+    instead of pictures; a control, since any noise moves a map: signs of the same size drawn at random, explained for the
+    same class; and `class_change`, since the attack moves also maps that know no class (of edges, say): the attacked image
+    explained for both classes. It says that a map depends on the class, not that it does so rightly. The attack never sees
+    the method.
 
     Args:
         images: in the model's units; the paper's eps belongs to [-1, 1].
@@ -104,21 +110,24 @@ def class_sensitivity(
     for count, batch in batches(subject.model, images, targets, score, chunk, index):
         attack = attacked(subject.model, batch, eps, steps, options.clip, seed)
         maps = map_at(subject, explain, batch)
-        after, beside = (map_at(subject, explain, b, variant) for variant, b in attack.variants(batch).items())
-        values.append({key: v[:count] for key, v in compared(maps, after, beside, attack, options.similarity).items()})
+        others = tuple(map_at(subject, explain, b, variant) for b, variant in attack.variants(batch))
+        values.append({key: v[:count] for key, v in compared(maps, others, attack, options.similarity).items()})
         attacks.append(tuple(v[:count] for v in (attack.x, attack.now, attack.flipped)))
     said = [{m: torch.cat([v[f"{kind}:{m}", 0] for v in values]) for m in options.similarity} for kind in SAID]
     adversarial, now, flipped = (torch.cat(column) for column in zip(*attacks, strict=True))
     return ClassSensitivity(adversarial, now, flipped, *said)
 
 
-def compared(maps: Tensor, adversarial: Tensor, control: Tensor, attack: Attack, similarity: tuple[str, ...]) -> Found:
-    """Similarities by ("flipped:METRIC", 0) and so on, of the parts in `SAID`."""
+def compared(maps: Tensor, others: Sequence[Tensor], attack: Attack, similarity: tuple[str, ...]) -> Found:
+    """Values by ("flipped:METRIC", 0) and so on, of the parts in `SAID`; others: maps of `Attack.variants`."""
     found: dict[tuple[str, int], Tensor] = {}
+    adversarial, before, control = others
     for metric in similarity:
-        after, beside = measure(metric)(maps, adversarial), measure(metric)(maps, control)
+        alike = measure(metric)
+        after, beside = alike(maps, adversarial), alike(maps, control)
+        change = (1 - alike(adversarial, before)).masked_fill(~attack.flipped, torch.nan)
         flipped, steady = (after.masked_fill(~where, torch.nan) for where in (attack.flipped, attack.steady))
         calm = beside.masked_fill(~attack.calm, torch.nan)
-        parts = dict(zip(SAID, (flipped, steady, calm, calm - flipped), strict=True))
+        parts = dict(zip(SAID, (flipped, steady, calm, calm - flipped, change), strict=True))
         found |= {(f"{kind}:{metric}", 0): value for kind, value in parts.items()}
     return found

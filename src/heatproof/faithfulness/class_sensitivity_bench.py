@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import torch
 
 from ..checks.chain import Record
@@ -15,12 +16,12 @@ def work(bench: Bench, shard: list[int]) -> Record:
     subject, options, batch = bench.subject, bench.options, batch_of(bench, shard)
     attack = attacked(subject.model, batch, options.eps, options.steps, options.clip, subject.seed)
     maps = maps_at(subject, batch)
-    after, beside = (maps_at(subject, b, variant) for variant, b in attack.variants(batch).items())
-    errors = beside.errors | after.errors | maps.errors
+    others = [maps_at(subject, b, variant) for b, variant in attack.variants(batch)]
+    errors = {name: error for found in (*others[::-1], maps) for name, error in found.errors.items()}
     right = attack.flipped | attack.steady
     flips = attack.flipped.double().masked_fill(~right, torch.nan)
     found = {
-        name: compared(maps.maps[name], after.maps[name], beside.maps[name], attack, options.similarity)
+        name: compared(maps.maps[name], [o.maps[name] for o in others], attack, options.similarity)
         for name in subject.methods
         if name not in errors
     }
@@ -28,30 +29,42 @@ def work(bench: Bench, shard: list[int]) -> Record:
 
 
 TITLES = {
-    "drop": ("drop of {} from control to flipped class", "higher"),
-    "flipped": ("{} where the class flipped", ""),
-    "control": ("{} under random signs, class kept", ""),
-    "steady": ("{} under the attack, class kept", ""),
+    "drop": "drop of {} from control to flipped class",
+    "flipped": "{} where the class flipped",
+    "control": "{} under random signs, class kept",
+    "steady": "{} under the attack, class kept",
 }
 
 
 def measures(options: Adversarial) -> dict[str, Measure]:
-    named = {
-        f"{kind}:{m}": Measure(title.format(m), better)
-        for kind, (title, better) in TITLES.items()
-        for m in options.similarity
-    }
-    return {**named, "flips": Measure("share of images whose class the attack flipped")}
+    change = {f"class_change:{m}": Measure(f"1 - {m} between the two classes", "higher") for m in options.similarity}
+    flips = {"flips": Measure("share of images whose class the attack flipped")}
+    moves = {f"{kind}:{m}": Measure(title.format(m)) for kind, title in TITLES.items() for m in options.similarity}
+    return {**change, **flips, **moves}
+
+
+def remark(summary: pd.DataFrame) -> str:
+    """What to say where the attack flipped no image; "" where it did."""
+    rows = summary[summary["metric"] == "flips"]  # the same for every method
+    for share, defined, images in rows[["mean", "defined", "images"]].to_numpy(dtype=float)[:1]:
+        if not defined:
+            return f"none of the {images:.0f} images has the class that is attacked: leave targets (--target) out"
+        if share == 0:
+            return f"0 of {defined * images:.0f} images flipped: raise eps (--eps)"
+    return ""
 
 
 KIND = Kind(
     name="adversarial",
     title="Class sensitivity",
-    about="An image is changed by eps so that its predicted class flips, and each map explains the class of its own image. "
-    "A class-sensitive map moves more than under random signs of the same size: drop > 0. Images that do not flip have "
-    "no value; raise eps where few flip.",
+    about="An image is changed by eps so that its predicted class flips, and is explained for its new class and for the "
+    "one before: 1 - similarity of the two maps is 0 for a map that does not depend on the class. It does not say that the "
+    "class is explained rightly. The drop compares maps of the clean and of the attacked image, each for its own class, "
+    "with random signs of the same size: any map that follows the image moves too, also one of edges. Images that do not "
+    "flip have no value; raise eps where few flip.",
     source="Kim et al. 2019 (RectGrad), section 5.2, figure 5b",
     work=work,
     options=Adversarial,
     measures=measures,
+    remark=remark,
 )

@@ -17,7 +17,7 @@ from ..score import logit, margin
 from ..types import Score
 from .activations import Units
 from .kind import Batch
-from .probe import batches
+from .probe import batches, check_masks
 
 ROWS = ("background", "object")
 
@@ -95,7 +95,7 @@ def feature_occlusion(
     options = Occluding(tuple(layers), trials, steps, average)
     if occlude not in ROWS:
         raise InputError(f"occlude={occlude!r}; expected background or object")
-    masks = _checked(masks, images)
+    masks = check_masks(masks, images)
     private = own(model)
     network = Units(private)
     found: list[dict[str, tuple[Tensor, Tensor]]] = []
@@ -126,15 +126,6 @@ def chosen(shapes: Mapping[str, tuple[int, int, int]], layers: tuple[str, ...]) 
     if unknown := [name for name in layers if name not in shapes]:
         raise InputError(f"there is no layer {unknown[0]!r} to occlude; the network has {', '.join(shapes)}")
     return {name: shapes[name] for name in layers or shapes}
-
-
-def _checked(masks: Tensor, images: Tensor) -> Tensor:
-    if masks.dtype != torch.bool or masks.shape != (len(images), 1, *images.shape[2:]):
-        raise InputError(
-            f"masks are {masks.dtype} {tuple(masks.shape)}; expected bool ({len(images)}, 1, "
-            f"{images.shape[2]}, {images.shape[3]}), True on the object"
-        )
-    return masks
 
 
 def units_on(batch: Batch, shape: tuple[int, int, int], occlude: str) -> Tensor:

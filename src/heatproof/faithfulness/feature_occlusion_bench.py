@@ -33,12 +33,13 @@ def work(bench: Bench, shard: list[int]) -> Record:
 
 def _numbers(layer: str, curve: Tensor, side: Tensor) -> Found:
     """The curve, and what is lost of its start: with all units off, for each 1000 units, and for as many units of both
-    sides as the smaller of the two has."""
+    sides as the smaller of the two has; NaN where that one has none."""
     units = side.flatten(1).sum(1).double()
     lost = curve[:, 0] - curve[:, -1]
-    share = torch.minimum(units, side[0].numel() - units) / units
+    fewer = torch.minimum(units, side[0].numel() - units)
+    equal = curve[:, 0] - _between(curve, fewer / units)
     found = {
-        (f"lost_equal:{layer}", 0): curve[:, 0] - _between(curve, share),
+        (f"lost_equal:{layer}", 0): equal.masked_fill(fewer == 0, torch.nan),
         (f"lost:{layer}", 0): lost,
         (f"lost_per_1000:{layer}", 0): lost / units * 1000,
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -84,6 +85,7 @@ class Kind:
         by_class: measures images of the classes that its options name, and so takes no other target.
         prepare: checks a bench (`InputError` where the kind cannot measure it) and completes it: options that depend on
             the model, fewer images.
+        remark: what to warn of once the summary (`BenchResults.summary`) is known; "" for nothing.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Kind:
     rows: tuple[str, ...] = ()
     by_class: bool = False
     prepare: Callable[[Bench], Bench] = lambda bench: bench
+    remark: Callable[[pd.DataFrame], str] = lambda summary: ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +52,22 @@ def batches(
         target = check_target(target, len(x), x.device, classes(out, score))
         shown = None if masks is None else padded(masks[part].to(x.device), chunk)
         yield part.stop - part.start, Batch(padded(places[part], chunk), x, target, shown)
+
+
+def check_masks(masks: Any, images: Tensor) -> Tensor:
+    """Masks as a bool tensor ``(N, 1, H, W)``; a NumPy array is taken for one.
+
+    Raises:
+        InputError: another type or shape.
+    """
+    expected = (len(images), 1, *images.shape[2:])
+    if not isinstance(masks, (Tensor, np.ndarray)):
+        got = f"a {type(masks).__name__}"
+    elif masks.dtype in (torch.bool, np.bool_) and tuple(masks.shape) == expected:
+        return torch.as_tensor(masks)
+    else:
+        got = f"{masks.dtype} {tuple(masks.shape)}"
+    raise InputError(f"masks are {got}; expected a torch.bool tensor {expected}, True on the object")
 
 
 def logits_at(model: nn.Module, x: Tensor) -> Tensor:

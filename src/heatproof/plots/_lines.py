@@ -43,7 +43,7 @@ def line_figure(lines: Sequence[Line], best: Sequence[str], title: str, axis: st
     axes.set_ylim(*_limits(lines, mark[1]))
     colours = _colours([line.name for line in lines if not line.control], best)
     for line in sorted(lines, key=lambda line: line.name in colours):
-        _draw(axes, line, colours.get(line.name, MUTED if line.control else QUIET))
+        _draw(axes, line, colours.get(line.name, MUTED if line.control else QUIET), 0.4 / max(4, len(lines)))
     if math.isfinite(mark[1]):
         axes.axhline(mark[1], color=INK, lw=0.8, dashes=(1, 2))
     dress(axes)
@@ -65,12 +65,13 @@ def _colours(names: Sequence[str], best: Sequence[str]) -> dict[str, str]:
     return taken
 
 
-def _draw(axes: Axes, line: Line, colour: str) -> None:
+def _draw(axes: Axes, line: Line, colour: str, shade: float) -> None:
+    """shade: of the band of the interval, the fainter the more of them lie on each other."""
     loud = colour in SERIES
     low, high = axes.get_ylim()
     bands = (np.clip(np.asarray(end, float), low, high) for end in (line.lower, line.upper))
     if loud or line.control:
-        axes.fill_between(line.x, *bands, color=colour, alpha=0.1, lw=0)
+        axes.fill_between(line.x, *bands, color=colour, alpha=shade, lw=0)
     style: dict[str, Any] = {"lw": 1.4 if loud or line.control else 0.9, "zorder": 3 if loud else 2}
     style |= {"marker": MARKERS[SERIES.index(colour)], "ms": 3.4, "mew": 0} if loud else {}
     style |= {"dashes": (3, 2)} if line.control else {}
