@@ -167,7 +167,11 @@ def command_of(kind: Kind) -> Any:
             plan = planned(given, {})
         print_plan(plan)
         if not dry_run:
-            finish(run_with_bar(plan), figures)
+            done = run_with_bar(plan)
+            finish(done, figures)
+            for note in done.results.config["warnings"]:
+                if note not in plan.config["warnings"]:  # what only the results could say
+                    console.print(f"note: {note}", style="yellow", markup=False)
 
     text = f"{kind.title}. {kind.about}\n\nSource: {kind.source}"
     training = PatchTraining if kind.name == "patch" else Nothing
