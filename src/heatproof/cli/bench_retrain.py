@@ -12,6 +12,7 @@ from ..data.cifar import cifar_folder
 from ..data.labels import read_class_names
 from ..data.preprocess import override
 from ..errors import InputError
+from ..experiment.folder import refusal
 from ..faithfulness.retrain_plan import RetrainPlan
 from ..faithfulness.retrain_presets import PRESETS, Preset
 from ..faithfulness.retrain_published import Used, beside_paper
@@ -98,7 +99,7 @@ def command(direction: str) -> Any:
         asked = {
             "fractions": None if fractions is None else _numbers(fractions), "networks": networks,
             "controls": None if controls is None else tuple(words(controls)), "rank": rank, "epochs": epochs,
-            "batch": batch, "lr": lr, "schedule": schedule, "chunk": chunk, "workers": workers, "stack": stack,
+            "batch": batch, "lr": lr, "schedule": schedule, "chunk": chunk, "stack": stack,
         }  # fmt: skip
         chosen = {**held.settings, **{k: v for k, v in asked.items() if v is not None}}
         chosen["schedule"] = None if chosen.get("schedule") in (None, "constant") else chosen["schedule"]
@@ -122,6 +123,7 @@ def command(direction: str) -> Any:
                 directions=directions,
                 out=folder,
                 threads=threads,
+                workers=workers,
                 device=device_from(device),
                 seed=seed,
                 about=_about(loaded, data, sets, preset, beside),
@@ -129,6 +131,8 @@ def command(direction: str) -> Any:
         print_plan(plan)
         if not dry_run:
             finish(run_with_bar(plan), figures)
+        elif why := refusal(plan.folder, plan.config):
+            console.print(f"note: the run will be refused: {why}", style="yellow", markup=False)
 
     what, which = ("Remove", "without") if direction == "roar" else ("Keep", "on nothing but")
     run.__doc__ = f"""{what} and retrain: networks trained {which} the pixels that maps call salient.

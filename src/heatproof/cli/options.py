@@ -24,7 +24,8 @@ Images = Annotated[
     typer.Option(
         "--images",
         "--data",
-        help="folder of images (flat or one a class), an image, a .npy/.npz/.pt stack, MNIST's or CIFAR-10's folder",
+        help="folder of images (flat or one a class), an image, a .npy/.npz/.pt stack, MNIST's or CIFAR-10's folder, or "
+        "digits: scenes that come with it, whose masks are known",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="at most so many images, evenly spread over the folder")]

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, RunError
 
 
 def find_object(text: str, what: str) -> Any:
@@ -69,12 +69,27 @@ def _from_name(name: str, text: str) -> ModuleType:
         ) from None
 
 
+def file_module(path: Path) -> str:
+    """The name of a file's module, which tells its place and content; "" where there is no file."""
+    if not path.is_file():
+        return ""
+    digest = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:12]
+    return f"_heatproof_{path.stem}_{digest}"
+
+
+def changed(file: str) -> RunError:
+    """What a run says where a file that its networks are of was edited meanwhile."""
+    return RunError(
+        f"{file} changed during the run; finished jobs stay; put it back as it was and run again, or choose another folder "
+        "with out= (--out)"
+    )
+
+
 def _from_file(path: Path, text: str) -> ModuleType:
     """The file as a module under a name of its own, once per content, so that a changed file is read anew."""
     if not path.is_file():
         raise InputError(f"{text!r}: there is no file {path}")
-    digest = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:12]
-    name = f"_heatproof_{path.stem}_{digest}"
+    name = file_module(path)
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -16,7 +16,10 @@ def tensor_hash(*stack: Tensor) -> str:
     for tensor in stack:
         plain = tensor.detach().cpu().contiguous()
         digest.update(f"{plain.dtype}{tuple(plain.shape)}".encode())
-        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+        flat = plain.flatten().as_strided(
+            (plain.numel(),), (1,)
+        )  # one number may have any stride, which `view` refuses
+        digest.update(flat.view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
     return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ from .files import write, write_json
 
 NOT_IDENTITY = (
     "date", "command", "warnings", "method_identities", "score_identity", "images", "thresholds", "versions",
-    "caveats", "remarks",
+    "caveats", "remarks", "preset", "reduced", "published",
 )  # fmt: skip
 
 CONFIG = "config.json"
@@ -31,14 +31,21 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
     Raises:
         RunError: it holds a run of another configuration, or something that is no run; names what differs.
     """
+    if why := refusal(folder, config):
+        raise RunError(why)
+    write_json(folder / CONFIG, {**config, "jobs": list(keys)})
+
+
+def refusal(folder: Path, config: Mapping[str, Any]) -> str:
+    """Why a folder cannot be this run's; "" where it can."""
     if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file; choose a folder with out= (--out)")
+        return f"{folder} is a file; choose a folder with out= (--out)"
     if differs := differences(folder, config):
         what = "; ".join(f"{k}: {_short(old)} there, {_short(new)} now" for k, old, new in differs[:4])
-        raise RunError(f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it")
+        return f"{folder} holds another run ({what}); choose another folder with out= (--out), or delete it"
     if holds_no_run(folder):
-        raise RunError(f"{folder} is not empty and holds no run; choose another folder with out= (--out)")
-    write_json(folder / CONFIG, {**config, "jobs": list(keys)})
+        return f"{folder} is not empty and holds no run; choose another folder with out= (--out)"
+    return ""
 
 
 def holds_no_run(folder: Path) -> bool:

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import torch
 
-from ..data.lookup import find_object
+from ..data.lookup import changed, file_module, find_object
 from ..errors import RunError
 from .jobs import Job
 from .run import Produced, run_job
@@ -34,16 +35,31 @@ class UserCode:
     their classes, or of modules of the current directory."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        modules = [m for name, m in sys.modules.items() if name.startswith("_heatproof_")]  # by `find_object`
-        return _found, ([m.__file__ for m in modules],)
+        modules = {name: m.__file__ for name, m in sys.modules.items() if name.startswith("_heatproof_")}
+        return _found, (modules,)  # by `find_object`
 
 
-def _found(files: list[str]) -> None:
+class Edited(ModuleType):
+    """Stands for the module of a file that was edited since, so that a process starts and can say so."""
+
+    used: ClassVar[list[str]] = []
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        Edited.used.append(str(self.__doc__))
+        return type(name, (), {})
+
+
+def _found(files: dict[str, str]) -> None:
     here = os.getcwd()
     if here not in sys.path:
         sys.path.append(here)
-    for file in files:
-        find_object(f"{file}:__name__", "a module")
+    for name, file in files.items():
+        if file_module(Path(file)) == name:
+            find_object(f"{file}:__name__", "a module")
+        else:
+            sys.modules[name] = Edited(name, file)
 
 
 def serve(pipe: Connection[Any, Any], _: UserCode, setup: Setup, folder: Path, threads: int) -> None:
@@ -66,6 +82,8 @@ def serve(pipe: Connection[Any, Any], _: UserCode, setup: Setup, folder: Path, t
 def do_jobs(pipe: Connection[Any, Any], setup: Setup, folder: Path, threads: int) -> None:
     """Take jobs from the pipe; after the setup and after each job, None goes back, or what was raised."""
     with _told(pipe):
+        if Edited.used:
+            raise changed(Edited.used[0])
         work = setup()
     while True:
         key, job = pipe.recv()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import floor
 
 import torch
@@ -77,4 +78,4 @@ def is_rectgrad(explain: Explain) -> bool:
     """Whether a method is RectGrad, however set, or made of it."""
     if isinstance(explain, Composed):
         return any(map(is_rectgrad, explain.parts))
-    return explain is rectgrad
+    return is_rectgrad(explain.func) if isinstance(explain, partial) else explain is rectgrad

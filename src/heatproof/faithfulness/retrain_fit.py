@@ -51,7 +51,7 @@ def not_side_by_side(task: Task, workers: int | None) -> str:
         return ""
     try:
         pickle.dumps((task.factory, task.methods, task.model))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+    except Exception as error:  # a class's own pickling can fail in any way
         return (
             f"jobs run one after the other, not in processes side by side, to which this cannot be sent: {error}; define "
             "factory, network and methods at the top of a module"

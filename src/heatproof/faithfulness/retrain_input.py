@@ -70,5 +70,5 @@ def _float_map(what: str, given: Any, pixels: Tensor) -> Tensor:
     if tuple(found.shape) not in allowed:
         raise InputError(f"maps[{what} images are {tuple(found.shape)}; expected {allowed[0]} or {allowed[1]}")
     if found.is_floating_point():
-        return found
+        return found if found.element_size() > 2 else found.float()
     return found.to(torch.float64 if found.element_size() > 2 else torch.float32)  # which hold them exactly

@@ -92,11 +92,14 @@ def planned(model: nn.Module | None, train: Data, test: Data, methods: Any, s: R
 
 def _named(methods: Any, maps: Mapping[str, Any]) -> dict[str, Any]:
     named = {} if maps and not methods else named_methods(methods)
-    both = [*named, *maps]
-    for name in both:
-        if name in CONTROL_MAPS or both.count(name) > 1:
-            raise InputError(f"two entries would be called {name!r}; give a dict with other names")
+    _check_names([*named, *maps, *CONTROL_MAPS])
     return named
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two entries would be called {name!r}; give a dict with other names")
 
 
 def _task(model: nn.Module, train: Data, test: Data, s: RetrainSettings) -> Task:
@@ -126,6 +129,7 @@ def _entries(shown: Sequence[str], controls: Sequence[str], s: RetrainSettings) 
         entries += [Entry(blurred_name(name), blurred_name(name)) for name in shown]
     if "mask" in s.controls:
         entries += [Entry(f"{name}, mask only", name, picture=True) for name in shown]
+    _check_names([entry.name for entry in entries])
     return tuple(entries)
 
 

@@ -11,6 +11,7 @@ from .retrain_presets import FULL, KAR_AOC, PRESETS, RANDOM, RECTGRAD_CNN, ROAR_
 from .retrain_settings import RetrainSettings
 
 COUNTS, SHAPE = (50_000, 10_000), (3, 32, 32)
+FULL_SETTINGS = PRESETS["paper"].settings
 SAMPLES = r"\b(n|steps)=(\d+)"
 
 
@@ -33,7 +34,7 @@ def others(used: Used) -> list[str]:
     differs = {
         f"model {used.model}": used.model != RECTGRAD_CNN,
         "data other than CIFAR-10": not used.cifar or used.shape != SHAPE,
-        "other units of the pixels": used.units != (full.mean, full.std),
+        "other units of the pixels": tuple(map(_one, used.units)) != (full.mean, full.std),
         f"rank {s.rank}": s.rank != full.settings["rank"],
         f"areas from {s.fractions[0]:g} to {s.fractions[-1]:g}": (s.fractions[0], s.fractions[-1]) != (0.1, 0.9),
     }
@@ -52,18 +53,43 @@ def published(names: Sequence[str]) -> dict[str, dict[str, float]]:
 
 def reduced(used: Used) -> list[str]:
     """What is less than in the paper, or otherwise trained, as texts."""
-    s, full = used.settings, {**PRESETS["paper"].settings, "schedule": None}
-    less = []
-    if used.counts != COUNTS:
-        less.append("{:,} of {:,} training and {:,} of {:,} test images".format(*_between(used.counts, COUNTS)))
-    if any(getattr(s, key) != full[key] for key in ("epochs", "batch", "lr", "schedule")):
-        rate = "constant lr" if s.schedule is None else "one cycle up to lr"
-        less.append(f"{s.epochs} of {full['epochs']} epochs (batches of {s.batch}, {rate} {s.lr:g})")
-    end = ", so that networks are worse and all areas differ from the published ones: compare orders"
-    texts = [", ".join(less) + end] if less else []
-    levels = RetrainSettings.fractions
-    fewer = "" if tuple(s.fractions) == tuple(levels) else f"fractions {_listed(s.fractions)} of {_commas(levels)}"
-    return texts + ["; ".join(filter(None, [fewer, _samples(used.names)]))] * bool(fewer or _samples(used.names))
+    less, other = ", ".join(_less(used)), ", ".join(_otherwise(used.settings))
+    areas = "areas differ from the published ones: compare orders"
+    return [
+        *([f"{less}, so that networks are worse and all {areas}"] if less else []),
+        *([f"trained otherwise: {other}, so that {areas}"] if other else []),
+        *filter(None, ["; ".join(filter(None, [*_fewer(used.settings), _samples(used.names)]))]),
+    ]
+
+
+def _less(used: Used) -> list[str]:
+    """Fewer images or epochs, which make networks worse."""
+    parts = zip(used.counts, COUNTS, ("training", "test"), strict=True)
+    images = " and ".join(f"{n:,} of {whole:,} {what}" for n, whole, what in parts if n < whole)
+    epochs, full = used.settings.epochs, FULL_SETTINGS["epochs"]
+    return [*([f"{images} images"] if images else []), *([f"{epochs} of {full} epochs"] if epochs < full else [])]
+
+
+def _otherwise(s: RetrainSettings) -> list[str]:
+    """What of the training is neither less nor the same."""
+    full = FULL_SETTINGS
+    differs = {
+        f"{s.epochs} epochs instead of {full['epochs']}": s.epochs > full["epochs"],
+        f"batches of {s.batch} instead of {full['batch']}": s.batch != full["batch"],
+        f"lr {s.lr:g} instead of {full['lr']:g}": s.lr != full["lr"],
+        "the rate in one cycle instead of a constant rate": s.schedule is not None,
+    }
+    return [text for text, different in differs.items() if different]
+
+
+def _fewer(s: RetrainSettings) -> list[str]:
+    """Fewer points than the paper has."""
+    levels, networks = RetrainSettings.fractions, FULL_SETTINGS["networks"]
+    missing = set(levels) - set(s.fractions)
+    return [
+        *([f"{s.networks} of {networks} networks for each point"] if s.networks < networks else []),
+        *([f"fractions {_listed(s.fractions)} of {_commas(levels)}"] if missing else []),
+    ]
 
 
 def _whole(name: str) -> str:
@@ -74,11 +100,12 @@ def _whole(name: str) -> str:
 def _samples(names: Sequence[str]) -> str:
     words = {"n": "SmoothGrad with {} of 50 samples", "steps": "integrated gradients with {} of 50 steps"}
     found = [re.search(SAMPLES, name) for name in names if name not in FULL and _whole(name) in FULL]
-    return ", ".join(words[match[1]].format(match[2]) for match in found if match)
+    return ", ".join(words[match[1]].format(match[2]) for match in found if match and int(match[2]) < 50)
 
 
-def _between(some: Sequence[int], whole: Sequence[int]) -> list[int]:
-    return [number for pair in zip(some, whole, strict=True) for number in pair]
+def _one(unit: Any) -> Any:
+    """One number for all channels where they are the same."""
+    return unit[0] if isinstance(unit, tuple) and len(set(unit)) == 1 else unit
 
 
 def _commas(fractions: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..types import Explain
 from .ranks import DIRECTIONS, RANKS
 from .rectgrad_code import is_rectgrad
+from .retrain_types import check_types
 
 CONTROLS = ("random", "edge", "blurred", "mask")
 NO_FACTORY = (
@@ -40,7 +41,8 @@ class RetrainSettings:
         epochs, batch, lr, optimizer, weight_decay, schedule, bf16: as in `heatproof.train.train`.
         chunk: images explained in one pass; None for 64, on CUDA for up to 512 small ones. threads: of a job. Both are part
             of the result.
-        workers: processes side by side on a CPU; None for cores // threads.
+        workers: processes side by side on a CPU; None for cores // threads. More than one need a script that does its work
+            under ``if __name__ == "__main__"``, and factory, network and methods of a module.
         stack: networks trained at once; None for all of an entry and direction on CUDA, 1 on a CPU, and where the networks
             cannot be.
         device: "auto" takes CUDA where there is one.
@@ -66,7 +68,7 @@ class RetrainSettings:
     bf16: bool | str = "auto"
     chunk: int | None = None
     threads: int = 1
-    workers: int | None = None
+    workers: int | None = 1
     stack: int | None = None
     device: str = "auto"
     seed: int = 0
@@ -76,6 +78,7 @@ class RetrainSettings:
 
     def __post_init__(self) -> None:
         self.network  # noqa: B018  (raises)
+        check_types(self)
         f = list(self.fractions)
         if not f or f != sorted(set(f)) or not all(0 < p < 1 for p in f):
             raise InputError(

@@ -7,13 +7,14 @@ import functools
 import random
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.lookup import current_directory_importable, find_object
+from ..data.lookup import changed, current_directory_importable, file_module, find_object
 from ..errors import HeatproofError, InputError, ModelError
 
 Factory = Callable[[], nn.Module]
@@ -26,6 +27,7 @@ def build(spec: str, options: dict[str, Any]) -> Factory:
     Raises:
         InputError: nothing of that name, or nothing that can be called.
     """
+    held = _content(spec)
     with global_seed(0):  # importing a module may draw numbers too
         found = find_object(spec, "a model factory")
     if isinstance(found, nn.Module) or not callable(found):
@@ -33,7 +35,7 @@ def build(spec: str, options: dict[str, Any]) -> Factory:
             f"{spec!r} is a {type(found).__name__}; expected a function or class that makes a torch.nn.Module "
             "(def make(): return ...), so that fresh random instances can be made"
         )
-    return functools.partial(_call, spec, options)
+    return functools.partial(_call, spec, options, held)
 
 
 def fresh(factory: Factory, seed: int) -> nn.Module:
@@ -76,7 +78,15 @@ def initialiser(module: nn.Module) -> Callable[[], Any] | None:
     return found if callable(found) else None
 
 
-def _call(spec: str, options: dict[str, Any]) -> nn.Module:
+def _content(spec: str) -> str:
+    """What tells the content of a ``file.py``; "" for a module."""
+    file = spec.rpartition(":")[0]
+    return file_module(Path(file)) if file.endswith(".py") else ""
+
+
+def _call(spec: str, options: dict[str, Any], held: str) -> nn.Module:
+    if _content(spec) != held:
+        raise changed(spec.rpartition(":")[0])
     factory = find_object(spec, "a model factory")
     try:
         with current_directory_importable():

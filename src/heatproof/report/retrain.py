@@ -10,7 +10,8 @@ from .bench import STYLES, contents
 from .bench_parts import shared_values, tally
 from .bench_words import beside_chance
 from .page import write_page
-from .retrain_sections import NAMES, area_rows, area_scores, retrain_section
+from .retrain_order import ranking
+from .retrain_sections import NAMES, area_scores, retrain_section
 from .retrain_tables import interval_words
 from .words import count
 
@@ -84,7 +85,7 @@ def _stopped(results: RetrainResults) -> list[dict[str, str]]:
 
 
 def _words(results: RetrainResults, direction: str) -> list[str]:
-    rows = area_rows(results, direction)
+    rows = ranking(results, direction)
     return [beside_chance(r["gain_lower"], r["gain_upper"]) for r in rows if not is_quiet(results, str(r["method"]))]
 
 

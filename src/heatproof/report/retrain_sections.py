@@ -10,6 +10,7 @@ from ..plots.retrain import AREAS, TITLES, area_bars, is_quiet, retrain_curves
 from .bench_parts import Head, Score, Scores, drawing, gain, score
 from .bench_words import significant, span
 from .parts import Cell, Drawing, More, Section, Table
+from .retrain_order import ranking
 from .words import percent
 
 if TYPE_CHECKING:
@@ -18,14 +19,10 @@ if TYPE_CHECKING:
 NAMES = {"roar": "Remove and retrain", "kar": "Keep and retrain"}
 
 
-def area_rows(results: RetrainResults, direction: str) -> list[dict[Any, Any]]:
-    rows = results.areas[results.areas["direction"] == direction].sort_values("area", kind="stable")
-    return list(rows.to_dict("records"))
-
-
 def area_scores(results: RetrainResults, direction: str) -> Scores:
-    """Entries by their area, best first: area, gain over random in words, mean accuracy, the published area."""
-    rows = area_rows(results, direction)
+    """Entries by their area, best first, masks alone last: area, gain over random in words, mean accuracy, the
+    published area."""
+    rows = ranking(results, direction)
     published = any(pd.notna(row["published"]) for row in rows)
     heads = [Head("area", "lower is better"), Head("gain over random", "positive is better"), Head("mean accuracy")]
     heads += [Head("published area")] if published else []
@@ -40,7 +37,7 @@ def area_scores(results: RetrainResults, direction: str) -> Scores:
 
 
 def retrain_section(results: RetrainResults, direction: str) -> Section:
-    rows = area_rows(results, direction)
+    rows = ranking(results, direction)
     texts = [f"Accuracy on unchanged images: {significant(results.original)}."] if pd.notna(results.original) else []
     order = published_order(results, direction)
     tables = [order[0]] if order else []
@@ -71,7 +68,7 @@ def _accuracies(results: RetrainResults, direction: str) -> Table:
         row = found.get((method, fraction), {})
         return Cell(significant(row.get("mean")), span(row.get("lower"), row.get("upper")))
 
-    methods = [str(row["method"]) for row in area_rows(results, direction)]
+    methods = [str(row["method"]) for row in ranking(results, direction)]
     body = [(method, [cell(method, p) for p in fractions]) for method in methods]
     return Table(TITLES[direction], "method", [f"{p:g}" for p in fractions], body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..experiment.retrain_results import RetrainResults
 from .bench_tables import TextTable
+from .retrain_order import ranking
 
 TITLES = {
     "roar": "remove and retrain, area under the accuracy (AUC), lower is better",
@@ -12,11 +13,11 @@ TITLES = {
 
 
 def retrain_tables(results: RetrainResults) -> list[TextTable]:
-    """One table for each direction, best first: area, interval, gain over random, and the published area; and one of what
-    could not run, with reasons."""
+    """One table for each direction, best first, masks alone last: area, interval, gain over random, and the published area;
+    and one of what could not run, with reasons."""
     found = []
-    for direction, part in results.areas.groupby("direction", sort=False):
-        rows = part.sort_values("area", kind="stable").to_dict("records")
+    for direction in map(str, results.areas["direction"].unique()):
+        rows = ranking(results, direction)
         heads = ["method", "area", "95 % interval", "gain over random", "95 % interval"]
         published = any(r["published"] == r["published"] for r in rows)
         body = [
@@ -26,7 +27,7 @@ def retrain_tables(results: RetrainResults) -> list[TextTable]:
             ]
             for r in rows
         ]  # fmt: skip
-        found.append((TITLES[str(direction)], [*heads, *(["published"] if published else [])], body))
+        found.append((TITLES[direction], [*heads, *(["published"] if published else [])], body))
     refused = [[str(r["method"]), str(r["error"])] for r in results.refused.to_dict("records")]
     return found + ([("could not run", ["method", "reason"], refused)] if refused else [])
 
