@@ -53,7 +53,9 @@ def area_bars(results: RetrainResults, direction: str) -> Figure:
     Raises:
         InputError: the run did not measure this direction.
     """
-    rows = _of(results, results.areas, direction).sort_values("area", kind="stable")
+    rows = _of(results, results.areas, direction)
+    alone = rows["method"].isin(results.config.get("pictures", ()))  # masks alone answer another question
+    rows = rows.assign(alone=alone).sort_values(["alone", "area"], kind="stable")
     names = [str(m) for m in rows["method"]]
     published = bool(rows["published"].notna().any())
     note = "dot: area with its 95 % interval" + (" · ring: published" if published else "")
