@@ -12,7 +12,8 @@ from torch import Tensor
 import heatproof as hp
 from heatproof.engine.chunks import generator
 from heatproof.errors import InputError
-from heatproof.faithfulness.ranks import RANKS, gone, pixel_values, ranks, removed, tie_orders, tied_share
+from heatproof.faithfulness.masking import tie_order
+from heatproof.faithfulness.ranks import RANKS, gone, pixel_values, ranks, removed, tied_share
 from heatproof.perturb import blurred
 
 SIDES = (5, 7)
@@ -128,7 +129,7 @@ def test_bad_input_is_named() -> None:
 
 def test_orders_of_ties_can_be_drawn_once_for_several_maps() -> None:
     maps, index = drawn(1, 4, batch=6), torch.arange(6) + 3
-    orders = tie_orders(PIXELS, 6, 5, index)
+    orders = tie_order(PIXELS, 5, index, 6)
     for rank in RANKS:
         assert torch.equal(ranks(maps, rank, ties=orders), ranks(maps, rank, 5, index))
 
