@@ -9,6 +9,7 @@ import io
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -605,7 +606,8 @@ def test_every_new_figure_is_written(whole: Results, tmp_path: Path) -> None:
 
 def printed(run: Results, monkeypatch: pytest.MonkeyPatch) -> str:
     out = Console(file=io.StringIO(), width=80)
-    monkeypatch.setattr(cli_shown, "console", out)
+    for module in (import_module("heatproof.cli.console"), cli_shown):
+        monkeypatch.setattr(module, "console", out)
     run.folder.mkdir(parents=True, exist_ok=True)
     for name in ("table.csv", "planted.csv"):
         (run.folder / name).touch()

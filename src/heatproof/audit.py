@@ -15,9 +15,9 @@ from .checks.chain import Subject
 from .checks.kinds import applicable, checks_from, stages_of
 from .checks.pair import Pair
 from .checks.randomize import blocks_of
-from .engine.chunks import chunk_slices, padded
+from .engine.chunks import padded
 from .engine.guard import fixed_batch
-from .engine.model import check_inputs, outputs_of, own
+from .engine.model import all_outputs, check_inputs, own
 from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.cells import ordered
@@ -191,10 +191,10 @@ def _subject(
     """What is audited, and the original model's outputs from chunks of the audit's own size."""
     fixed = fixed_batch(private)
     chunk = fixed or s.chunk
-    original = torch.cat([outputs_of(private, images[i], s.score, chunk) for i in chunk_slices(len(images), chunk)])
+    original = all_outputs(private, images, s.score, chunk)
     calibration = padded(images[:CALIBRATION], chunk)[:chunk] if fixed else images[evenly(len(images), CALIBRATION)]
     subject = Subject(
-        private, images, _targets(original, targets, images, s.score), methods, s.metrics or (), s.score,
+        private, images, targets_of(original, targets, images, s.score), methods, s.metrics or (), s.score,
         tuple(blocks_of(private, calibration, s.blocks)), calibration, s.factory, s.init, s.std, s.batch_norm, s.classes,
         chunk, s.seed, s.draws, s.black, s.noise,
     )  # fmt: skip
@@ -297,10 +297,11 @@ def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tenso
         raise InputError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
+def targets_of(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
+    """One class to explain for each image, int64 ``(N,)``: the given ones, checked, or the predicted ones."""
     if targets is None:
         return predicted(out, score)
     found = check_target(targets, len(images), images.device, count_classes(out, score))
     if found.dim() != 1:
-        raise InputError(f"targets have shape {tuple(found.shape)}; an audit explains one class for each image: (N,)")
+        raise InputError(f"targets have shape {tuple(found.shape)}; expected (N,), one class to explain for each image")
     return found

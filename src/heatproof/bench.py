@@ -14,11 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .audit import CHUNK, placed
+from .audit import CHUNK, placed, targets_of
 from .checks.chain import Subject
-from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
-from .engine.model import check_inputs, outputs_of
+from .engine.model import all_outputs, check_inputs
 from .errors import InputError
 from .experiment.bench_results import BenchResults, load_bench
 from .experiment.cells import ordered
@@ -35,8 +34,7 @@ from .faithfulness.kinds import KINDS
 from .faithfulness.option_types import check_chunk, options_of
 from .faithfulness.probe import check_masks
 from .named import named_methods
-from .score import SCORES, check_target, logit, predicted
-from .score import classes as count_classes
+from .score import SCORES, logit
 from .types import METHODS, Score
 
 BENCH_METHODS = (
@@ -167,8 +165,8 @@ def plan_bench(
     dark = None if black is None else colour(black, images, "black").flatten().expand(images.shape[1])
     size = fixed_batch(private) or chunk
     with thread_count(count):
-        original = torch.cat([outputs_of(private, images[i], score, size) for i in chunk_slices(len(images), size)])
-        target = _targets(original, targets, images, score)
+        original = all_outputs(private, images, score, size)
+        target = targets_of(original, targets, images, score)
         named = {} if chosen.rows else _with_control(named_methods(asked), chosen)
         subject = Subject(
             private, images, target, named, (), score, (), images[:size], chunk=size, seed=seed, black=dark
@@ -255,15 +253,6 @@ def _with_control(methods: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     if kind.control and kind.control not in methods:
         return {**methods, kind.control: METHODS[kind.control]}
     return dict(methods)
-
-
-def _targets(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
-    if targets is None:
-        return predicted(out, score)
-    found = check_target(targets, len(images), images.device, count_classes(out, score))
-    if found.dim() != 1:
-        raise InputError(f"targets have shape {tuple(found.shape)}; a bench explains one class for each image: (N,)")
-    return found
 
 
 def _masks(masks: Any, images: Tensor, kind: Kind) -> Tensor | None:

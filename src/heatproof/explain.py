@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .audit import CHUNK, DEFAULT_METHODS, placed
 from .checks.chain import Subject, explain_all
 from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
-from .engine.model import outputs_of
+from .engine.model import all_outputs
 from .errors import InputError
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture
@@ -69,7 +68,7 @@ def explain(
         raise InputError(f"format={format!r}; expected png, pdf or svg")
     private, images = placed(model, images, device)
     chunk = fixed_batch(private) or min(chunk, len(images))
-    out_all = torch.cat([outputs_of(private, images[s], score, chunk) for s in chunk_slices(len(images), chunk)])
+    out_all = all_outputs(private, images, score, chunk)
     target = (
         predicted(out_all, score)
         if targets is None

@@ -184,6 +184,20 @@ def explain_all(
         ]
     if subject.classes == "predicted" and variant != "original" and now is not None:
         target = now
+    found = maps_of(subject, private, x, target, index, variant, dead)
+    return Maps({name: maps[: len(shard)] for name, maps in found.maps.items()}, found.errors)
+
+
+def maps_of(
+    subject: Subject, private: nn.Module, x: Tensor, target: Tensor, index: Tensor, variant: str, dead: str = ""
+) -> Maps:
+    """The maps of all methods at given images, from shared passes; what a method raises is kept in its place.
+
+    Args:
+        index: int64 ``(B,)``, places in the data set, from which the noise follows.
+        variant: of the network or the images; random_map redraws its noise for each but "original".
+        dead: why only methods that have no model in them run, "" where all do.
+    """
     maps: dict[str, Tensor] = {}
     errors: dict[str, str] = {}
     with shared_passes(needs_of(subject.methods), x):
@@ -192,8 +206,7 @@ def explain_all(
                 errors[name] = dead
                 continue
             try:
-                found = one_map(explain, private, x, target, index, subject, variant)
-                maps[name] = found[: len(shard)].detach()
+                maps[name] = one_map(explain, private, x, target, index, subject, variant).detach()
             except (MemoryError, torch.OutOfMemoryError):
                 raise  # the job is not finished: it is for the caller to make room
             except Exception as error:  # a method of the user's may raise anything; it becomes a row

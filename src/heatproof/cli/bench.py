@@ -17,7 +17,7 @@ from ..report.bench import bench_figures, bench_tables
 from . import bench_retrain
 from .bench_data import BenchData, bench_data
 from .bench_patch import PatchTraining, patched, rehearsed
-from .console import bar, console, friendly
+from .console import bar, console, friendly, print_files
 from .generated import with_options
 from .inputs import (
     Inputs,
@@ -229,11 +229,8 @@ def run_with_bar(plan: BenchPlan) -> Benched:
 def finish(done: Benched, format: str | None) -> None:
     """The tables, and where the files are."""
     print_tables(bench_tables(done.results))
-    if format:
-        drawn = bench_figures(done.results, format)  # type: ignore[arg-type]
-        console.print(f"{len(drawn)} figures in {done.folder / 'figures'}", markup=False)
-    console.print(f"report: {done.report}", markup=False)
-    console.print(f"beside it: {', '.join(sorted(p.name for p in done.folder.glob('*.csv')))}", markup=False)
+    drawn = bench_figures(done.results, format) if format else None  # type: ignore[arg-type]
+    print_files(done.folder, done.report, drawn)
 
 
 for _kind in KINDS.values():

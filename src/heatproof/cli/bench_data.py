@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..data.grids import grids
 from ..data.masks import Masks, has_masks, masks_for
-from ..engine.chunks import chunk_slices
-from ..engine.model import outputs_of, own
+from ..engine.model import all_outputs
 from ..errors import InputError
 from ..faithfulness.kind import Kind
 from ..score import logit, predicted
@@ -36,10 +33,6 @@ class BenchData:
     masks: Tensor | None
     source: str = ""
     notes: tuple[str, ...] = ()
-
-    @property
-    def picture(self) -> Callable[[int], Any]:
-        return self.given.images.picture
 
 
 def bench_data(
@@ -102,9 +95,6 @@ def _gridded(given: Inputs, masks: str | None, count: int, target: Tensor | None
         raise InputError(
             "--grids makes its own masks and explains the class of one cell; leave --masks and --target out"
         )
-    model = given.loaded.model
-    device = next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
-    private, pixels = own(model), given.images.pixels
-    said = [outputs_of(private, pixels[s].to(device), logit, chunk) for s in chunk_slices(len(pixels), chunk)]
-    images, found, targets = grids(given.images, predicted(torch.cat(said), logit).cpu(), count, seed)
+    said = predicted(all_outputs(given.loaded.model, given.images.pixels, logit, chunk), logit).cpu()
+    images, found, targets = grids(given.images, said, count, seed)
     return BenchData(replace(given, images=images), targets, found.masks, found.source, found.notes)

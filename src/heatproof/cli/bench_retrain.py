@@ -22,7 +22,7 @@ from ..named import named_methods
 from ..report.bench_export import retrain_figures
 from ..report.retrain_tables import interval_words, retrain_tables
 from ..roar import TABLE_1, Retrained, plan_retrain, run_retrain
-from .console import bar, console
+from .console import bar, console, print_files
 from .inputs import device_from, floats, set_threads, split_methods, words
 from .options import ClassNames, Device, FigureFormat, Methods, Numbers, Out, Seed, Size, Weights
 from .retrain_sets import Sets, read_sets
@@ -214,8 +214,5 @@ def finish(done: Retrained, format: str | None) -> None:
     """The tables, and where the files are."""
     print_tables(retrain_tables(done.results))
     console.print(interval_words(done.results), markup=False)
-    if format:
-        drawn = retrain_figures(done.results, format)  # type: ignore[arg-type]
-        console.print(f"{len(drawn)} figures in {done.folder / 'figures'}", markup=False)
-    console.print(f"report: {done.report}", markup=False)
-    console.print(f"beside it: {', '.join(sorted(p.name for p in done.folder.glob('*.csv')))}", markup=False)
+    drawn = retrain_figures(done.results, format) if format else None  # type: ignore[arg-type]
+    print_files(done.folder, done.report, drawn)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import torch
@@ -105,6 +106,14 @@ def epochs_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 def _words(name: str) -> TextColumn:
     """A text that goes on in the next line rather than being cut."""
     return TextColumn(f"{{task.{name}}}", table_column=Column(overflow="fold"), markup=False)
+
+
+def print_files(folder: Path, report: Path, drawn: Sequence[Path] | None = None) -> None:
+    """Where a run's figures, report and tables are."""
+    if drawn is not None:
+        console.print(f"{len(drawn)} figures in {folder / 'figures'}", markup=False)
+    console.print(f"report: {report}", markup=False)
+    console.print(f"beside it: {', '.join(sorted(p.name for p in folder.glob('*.csv')))}", markup=False)
 
 
 def minutes(value: float) -> str:

@@ -17,9 +17,8 @@ from ..data.images import ImageSet
 from ..data.labels import read_class_names
 from ..data.lookup import find_object
 from ..data.preprocess import override
-from ..engine.chunks import padded
 from ..engine.guard import fixed_batch
-from ..engine.model import outputs_of, own
+from ..engine.model import all_outputs, own
 from ..errors import HeatproofError, InputError
 from ..models.spec import LoadedModel, load_model
 from ..score import SCORES, logit
@@ -73,12 +72,9 @@ def _names_of(found: ImageSet, model: torch.nn.Module) -> tuple[str, ...] | None
     """The source's class names, where there are as many as outputs: names of other numbers would be wrong."""
     if found.classes is None:
         return None
-    device = next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
     try:
         private = own(model)
-        size = fixed_batch(private) or 1
-        out = outputs_of(private, padded(found.pixels[:size], size).to(device), logit, size)
-        outputs = class_count(out, logit)
+        outputs = class_count(all_outputs(private, found.pixels[:1], logit, fixed_batch(private) or 1), logit)
     except HeatproofError:  # no logits of classes: the command says so itself
         return found.classes
     return found.classes if outputs == len(found.classes) else None

@@ -6,7 +6,7 @@ from ..audit import Audit, AuditPlan, prepare, run_audit
 from ..experiment.budget import seconds_of
 from ..plots._select import without_verdict
 from ..report.export import figures as export_figures
-from .console import bar, console, minutes
+from .console import bar, console, minutes, print_files
 from .tables import tables
 
 
@@ -60,11 +60,8 @@ def finish(result: Audit, format: str | None) -> None:
         console.print()
     if not judged:
         console.print("no verdict asked for: none of these checks carries one", markup=False)
-    if format:
-        drawn = export_figures(results, format)  # type: ignore[arg-type]
-        console.print(f"{len(drawn)} figures in {result.folder / 'figures'}", markup=False)
-    console.print(f"report: {result.report}", markup=False)
-    console.print(f"beside it: {', '.join(sorted(p.name for p in result.folder.glob('*.csv')))}", markup=False)
+    drawn = export_figures(results, format) if format else None  # type: ignore[arg-type]
+    print_files(result.folder, result.report, drawn)
     if judged:
         console.print(
             "A map that passes is not thereby right: a random map passes too. Read the faithfulness beside it."

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import HeatproofError, InputError, ModelError
 from ..score import check_output, predicted
 from ..types import Score
-from .chunks import padded
+from .chunks import chunk_slices, padded
 from .guard import training_modules
 from .twin import eager, twin
 
@@ -73,6 +73,14 @@ def outputs_of(model: nn.Module, inputs: Tensor, score: Score, size: int) -> Ten
             "in a module whose forward picks the logits (hp.gradient and the other methods take it as it is with score=)"
         )
     return out[: len(inputs)]
+
+
+def all_outputs(model: nn.Module, images: Tensor, score: Score, size: int) -> Tensor:
+    """Outputs ``(N, ...)`` of any number of images, from chunks of one size, on the device of the model."""
+    private = own(model)
+    device = next((t.device for t in [*private.parameters(), *private.buffers()]), images.device)
+    parts = [outputs_of(private, images[s].to(device), score, size) for s in chunk_slices(len(images), size)]
+    return torch.cat(parts)
 
 
 def check_inputs(model: nn.Module, inputs: Any) -> None:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import Maps, Record, Subject, needs_of, one_map
+from ..checks.chain import Maps, Record, Subject, maps_of, one_map
 from ..engine.chunks import chunk_slices, padded, sample_places
 from ..engine.model import output, own
-from ..engine.sharing import shared_passes
-from ..errors import HeatproofError, InputError, ModelError
+from ..errors import InputError, ModelError
 from ..score import check_target, classes, predicted
 from ..types import Explain, Score
 from .kind import Batch, Bench, Found, batch_of, failed, rows
@@ -99,17 +98,7 @@ def map_at(subject: Subject, explain: Explain, batch: Batch, variant: str = "ori
 
 def maps_at(subject: Subject, batch: Batch, variant: str = "original") -> Maps:
     """`map_at` for every method, from shared passes; what a method raises is kept in its place."""
-    maps: dict[str, Tensor] = {}
-    errors: dict[str, str] = {}
-    with shared_passes(needs_of(subject.methods), batch.x):
-        for name, explain in subject.methods.items():
-            try:
-                maps[name] = map_at(subject, explain, batch, variant)
-            except (MemoryError, torch.OutOfMemoryError):
-                raise  # the job is not finished: it is for the caller to make room
-            except Exception as error:  # a method of the user's may raise anything; it becomes a row
-                errors[name] = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
-    return Maps(maps, errors)
+    return maps_of(subject, subject.model, batch.x, batch.target, batch.index, variant)
 
 
 def measured(bench: Bench, shard: list[int], measure: Callable[[str, Tensor, Batch], Found]) -> Record:
