@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import RunError
 from ..models.saved import load_network, read_card, save_network
-from ..train import Progress, train
+from ..train import Progress, accuracy, train
 from . import resume
 from .options import chosen
 
@@ -27,10 +27,13 @@ def kept_network(
     batch: int = 128,
     lr: float = 1e-3,
     schedule: Literal["onecycle"] | None = "onecycle",
+    weight_decay: float = 0.0,
+    decayed: Collection[str] | None = None,
     bf16: Any = False,
     seed: int = 0,
     device: str = "cpu",
     facts: Mapping[str, Any] | None = None,
+    test: tuple[Tensor, Tensor] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train the model in place by Adam, or read it; what was interrupted goes on. Returns its card.
@@ -38,14 +41,16 @@ def kept_network(
     Args:
         path: of the network (.safetensors); the state of an unfinished training lies beside it.
         model: with its first weights, by which the file is known again.
-        pixels, targets, epochs, batch, lr, schedule, bf16, seed, device: as in `heatproof.train.train`.
+        pixels, targets, epochs, batch, lr, schedule, weight_decay, decayed, bf16, seed, device: as in
+            `heatproof.train.train`.
         facts: more for the card.
+        test: unseen images and labels, whose accuracy goes on the card.
 
     Raises:
         RunError: the file is of another training; names what differs.
     """
     path = Path(path)
-    options = chosen(model, epochs, batch, lr, "adam", 0.0, None, schedule, seed, None, bf16, device)
+    options = chosen(model, epochs, batch, lr, "adam", weight_decay, decayed, schedule, seed, None, bf16, device)
     found = resume.identity(options, model, pixels, targets, None)
     found["decayed"] = list(options.decayed)
     if path.exists():
@@ -56,10 +61,11 @@ def kept_network(
         return card
     state = path.with_suffix(UNFINISHED)
     done = train(
-        model, pixels, targets, epochs=epochs, batch=batch, lr=lr, schedule=schedule, bf16=bf16, seed=seed, device=device,
-        checkpoint=state, progress=progress,
+        model, pixels, targets, epochs=epochs, batch=batch, lr=lr, schedule=schedule, weight_decay=weight_decay,
+        decayed=decayed, bf16=bf16, seed=seed, device=device, checkpoint=state, progress=progress,
     )  # fmt: skip
-    card = {**done.card, **(facts or {}), "identity": found}
+    on_test = {} if test is None else {"test_accuracy": accuracy(model, *test)}
+    card = {**done.card, **on_test, **(facts or {}), "identity": found}
     save_network(path, model, card)
     state.unlink(missing_ok=True)
     return card

@@ -1,0 +1,13 @@
+"""Full-Gradient Representation for Neural Network Visualization (Srinivas and Fleuret, 2019)."""
+
+from ..types import Paper, joined
+from . import faithfulness_claims, maps_claims, theory_claims
+
+PAPER = Paper(
+    "fullgrad",
+    "S2",
+    "Full-Gradient Representation for Neural Network Visualization",
+    "Srinivas and Fleuret, 2019",
+    "https://arxiv.org/abs/1905.00780",
+    *joined(theory_claims, maps_claims, faithfulness_claims),
+)

@@ -1,0 +1,80 @@
+"""From numbers to findings: what intervals say of a claim, and how numbers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+
+from .types import UNKNOWN, Finding, Number
+
+UNCLEAR = "the interval holds both answers; more images or seeds would tell"
+NO_VALUE = "the measurement gave no number"
+
+
+def above(number: Number, limit: float) -> bool | None:
+    """Whether a number is over a limit, by its whole interval; None where the interval holds both answers."""
+    if not isfinite(number.value):
+        return None
+    if number.value <= limit:
+        return False
+    return True if not isfinite(number.lower) or number.lower > limit else None
+
+
+def below(number: Number, limit: float) -> bool | None:
+    """Whether a number is under a limit, as `above`."""
+    return above(Number(-number.value, -number.upper, -number.lower), -limit)
+
+
+def within(number: Number, expected: float, tolerance: float) -> bool | None:
+    """Whether a number is what is expected: the tolerance, or its interval where that is wider, holds the expected one."""
+    if not isfinite(number.value):
+        return None
+    inside = isfinite(number.lower) and number.lower <= expected <= number.upper
+    return inside or abs(number.value - expected) <= tolerance
+
+
+def more(a: Number, b: Number) -> bool | None:
+    """Whether a is over b, each with an interval of its own; None where the intervals overlap and a is over b.
+
+    For two methods on the same images an interval of their difference tells more: measure that, and use `above`.
+    """
+    if not (isfinite(a.value) and isfinite(b.value)):
+        return None
+    if a.value <= b.value:
+        return False
+    low = a.lower if isfinite(a.lower) else a.value
+    high = b.upper if isfinite(b.upper) else b.value
+    return True if low > high else None
+
+
+def every(answers: Iterable[bool | None]) -> bool | None:
+    """False where one answer is, else None where one is, else True."""
+    found = list(answers)
+    return False if False in found else None if None in found else True
+
+
+def finding(held: bool | None, measured: str, number: Number = UNKNOWN, reason: str = "") -> Finding:
+    """A finding; one that cannot be told says why."""
+    if held is None and not reason:
+        reason = UNCLEAR if isfinite(number.value) or number is UNKNOWN else NO_VALUE
+    return Finding(held, measured, number, reason if held is None else "")
+
+
+def said(number: Number, digits: int = 2) -> str:
+    """A number with its interval as text.
+
+    Example:
+        >>> said(Number(0.5, 0.4, 0.6)), said(Number(2.0)), said(Number(1e-9))
+        ('0.50 (0.40 to 0.60)', '2.00', '1e-09')
+    """
+    value = plain(number.value, digits)
+    if not (isfinite(number.lower) and isfinite(number.upper)):
+        return value
+    return f"{value} ({plain(number.lower, digits)} to {plain(number.upper, digits)})"
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number without its interval; tiny and huge ones with an exponent."""
+    if value == 0 or not isfinite(value) or 0.5 * 10**-digits <= abs(value) < 1e5:
+        return f"{value:.{digits}f}"
+    return f"{value:.0e}" if abs(value) < 1 else f"{value:.2e}"

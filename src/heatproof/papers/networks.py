@@ -1,0 +1,136 @@
+"""The networks that claims are measured on: trained once, and kept under a name that holds their configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..checks.labels import Pair, train_pair
+from ..errors import InputError
+from ..faithfulness.patch import random_patch, with_patch
+from ..models.nets.adebayo import CNN_DECAYED, AdebayoCNN, AdebayoMLP
+from ..models.nets.alexnet import SmallAlexNet
+from ..models.nets.demo_net import demo_network
+from ..models.nets.rectgrad_cnn import RectGradCNN
+from ..train import Progress, seeded
+from ..training.kept import kept_network
+from .data import labelled
+
+NETS: dict[str, Callable[[], nn.Module]] = {
+    "AdebayoCNN": AdebayoCNN,
+    "AdebayoMLP": AdebayoMLP,
+    "AlexNet/4": partial(SmallAlexNet, width=0.25, dropout=0.0),
+    "RectGradCNN": RectGradCNN,
+}
+VALIDATION = 5000
+"""The first images of the MNIST training set validate (code of Adebayo et al.)."""
+PAIR_IMAGES, PAIR_TEST = 6000, 2000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, by Adam. labels: "true", or "pair": one network on true and one on permuted labels."""
+
+    net: str
+    data: str
+    epochs: int
+    batch: int = 100
+    lr: float = 1e-3
+    schedule: str | None = "onecycle"
+    weight_decay: float = 0.0
+    labels: str = "true"
+    patched: bool = False
+
+
+AUTHORS = {"batch": 50, "lr": 1e-4, "schedule": None}
+"""Of the MNIST networks (code of Adebayo et al.): 55 thousand steps; 18 epochs are the 20 thousand of the paper."""
+CNN = Recipe("AdebayoCNN", "MNIST", 18, **AUTHORS, weight_decay=1e-3)  # type: ignore[arg-type]
+MLP = Recipe("AdebayoMLP", "MNIST", 18, **AUTHORS)  # type: ignore[arg-type]
+CIFAR = Recipe("RectGradCNN", "CIFAR10", 20)
+PAIR = Recipe("AdebayoCNN", "MNIST", 300, 128, 3e-4, None, labels="pair")
+
+TRAINED: dict[str, Recipe] = {
+    "mnist-cnn": CNN,
+    "mnist-mlp": MLP,
+    "fashion-cnn": replace(CNN, data="FashionMNIST"),
+    "cifar-clean": CIFAR,
+    "cifar-patched": replace(CIFAR, patched=True),
+    "labels-mnist-cnn": PAIR,
+    "labels-mnist-mlp": replace(PAIR, net="AdebayoMLP"),
+    "labels-fashion-cnn": replace(PAIR, data="FashionMNIST"),
+    "labels-fashion-mlp": replace(PAIR, net="AdebayoMLP", data="FashionMNIST"),
+    "labels-mnist-alexnet": replace(PAIR, net="AlexNet/4"),
+    "scenes": Recipe("SmallCNN", "digits", 2, 64, 0.01),
+}
+"""Networks of the budget "full", which are those of the papers but for the number of steps of the MNIST networks."""
+SHORT = {"mnist-cnn": replace(CNN, epochs=2, batch=100, lr=1e-3, schedule="onecycle"),
+         "mnist-mlp": replace(MLP, epochs=2, batch=100, lr=5e-4, schedule="onecycle")}  # fmt: skip
+"""What "quick" trains in their place."""
+LONG = {name: replace(recipe, epochs=50) for name, recipe in TRAINED.items() if recipe.data != "CIFAR10"
+        and recipe.labels == "true" and recipe.net != "SmallCNN"}  # fmt: skip
+"""What a GPU trains in their place: the authors' 55 thousand steps."""
+
+
+def recipe_of(name: str, budget: str) -> Recipe:
+    """How a network is trained in a budget: "quick", "full" or "unreduced"."""
+    if name not in TRAINED:
+        raise InputError(f"there is no trained network {name!r}; there are {', '.join(TRAINED)}")
+    return {"quick": SHORT, "unreduced": LONG}.get(budget, {}).get(name, TRAINED[name])
+
+
+def place_of(name: str, recipe: Recipe, folder: Path) -> Path:
+    """Where a network is kept: a file, and for a pair a folder."""
+    digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest()[:8]
+    return folder / f"{name}-{digest}{'' if recipe.labels == 'pair' else '.safetensors'}"
+
+
+def train_network(
+    name: str, recipe: Recipe, data: Path, folder: Path, device: str, progress: Progress | None = None
+) -> tuple[nn.Module, Mapping[str, Any]]:
+    """A trained network in evaluation mode and its card; read where it is kept, trained and kept there else."""
+    path = place_of(name, recipe, folder)
+    if recipe.net == "SmallCNN":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        network, card = demo_network(path, 0, progress)
+        return network.to(device).eval(), card
+    pixels, targets, test, test_targets = _data(recipe, data)
+    model = seeded(NETS[recipe.net], 0)
+    decayed = CNN_DECAYED if recipe.weight_decay else None
+    card = kept_network(
+        path, model, pixels, targets, epochs=recipe.epochs, batch=recipe.batch, lr=recipe.lr,
+        schedule=recipe.schedule, weight_decay=recipe.weight_decay, decayed=decayed, bf16="auto", seed=0,  # type: ignore[arg-type]
+        device=device, facts={"dataset": recipe.data}, test=(test, test_targets), progress=progress,
+    )  # fmt: skip
+    return model.eval(), card
+
+
+def train_networks(
+    name: str, recipe: Recipe, data: Path, folder: Path, device: str, progress: Progress | None = None
+) -> Pair:
+    """A network and its twin that was trained on permuted labels, judged by their gates."""
+    pixels, targets = labelled(data, recipe.data, "train")
+    every = slice(None, None, len(pixels) // PAIR_IMAGES)
+    test, test_targets = labelled(data, recipe.data, "test", PAIR_TEST)
+    return train_pair(
+        NETS[recipe.net], pixels[every], targets[every], test, test_targets, place_of(name, recipe, folder),
+        epochs=recipe.epochs, batch=recipe.batch, lr=recipe.lr, device=device, dataset=recipe.data, progress=progress,
+    )  # fmt: skip
+
+
+def _data(recipe: Recipe, data: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training and test images in the network's units."""
+    pixels, targets = labelled(data, recipe.data, "train")
+    test, test_targets = labelled(data, recipe.data, "test")
+    if recipe.data != "CIFAR10":
+        return pixels[VALIDATION:], targets[VALIDATION:], test, test_targets
+    if recipe.patched:
+        patch = random_patch(3) * 2 - 1
+        pixels, test = with_patch(pixels, patch), with_patch(test, patch)
+    return pixels, targets, test, test_targets
