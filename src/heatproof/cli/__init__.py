@@ -1,4 +1,4 @@
-"""The command line: explain, audit, bench, report, demo, methods."""
+"""The command line: explain, audit, bench, paper, report, demo, methods."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..bench import read_bench
 from ..combine import Composed
 from ..experiment.folder import read_config
 from ..explain import explain as explain_images
+from ..papers.publish import publish
 from ..roar import read_retrain
 from ..types import METHODS, spec_of
 from .audit import audit
@@ -45,6 +46,8 @@ from .options import (
     Threads,
     Weights,
 )
+from .paper import app as paper
+from .paper import finish as finish_papers
 from .shown import finish, print_plan, run_with_bar
 
 app = typer.Typer(
@@ -136,17 +139,20 @@ def explain(
 
 app.command()(friendly(audit))
 app.add_typer(bench, name="bench")
+app.add_typer(paper, name="paper")
 
 
 @app.command()
 @friendly
 def report(
-    folder: Annotated[Path, typer.Argument(help="run folder of an audit or a bench")],
+    folder: Annotated[Path, typer.Argument(help="run folder of an audit, a bench, or claims of papers")],
     figures: FigureFormat = None,
 ) -> None:
     """Write the tables and the report of a finished run again, from its files."""
     config = read_config(folder)
-    if "bench" in config:
+    if "claims" in config:
+        finish_papers(*publish(folder), [], [])
+    elif "bench" in config:
         finish_bench(read_bench(folder), figures)
     elif "directions" in config:
         finish_retrain(read_retrain(folder), figures)

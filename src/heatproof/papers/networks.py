@@ -78,6 +78,19 @@ LONG = {name: replace(recipe, epochs=50) for name, recipe in TRAINED.items() if 
 """What a GPU trains in their place: the authors' 55 thousand steps."""
 
 
+MINUTES: dict[str, tuple[float, float]] = {
+    "mnist-cnn": (1.5, 12), "mnist-mlp": (1, 10), "fashion-cnn": (12, 12), "scenes": (1.5, 1.5), "cifar-clean": (18, 18),
+    "cifar-patched": (18, 18), "labels-mnist-cnn": (5, 5), "labels-mnist-mlp": (8, 8), "labels-fashion-cnn": (7, 7),
+    "labels-fashion-mlp": (8, 8), "labels-mnist-alexnet": (8, 8),
+}  # fmt: skip
+"""Of one core, of (quick, full), to plan with."""
+
+
+def training_minutes(name: str, budget: str) -> float:
+    """Minutes of one core that a training takes."""
+    return MINUTES[name][0 if budget == "quick" else 1]
+
+
 def recipe_of(name: str, budget: str) -> Recipe:
     """How a network is trained in a budget: "quick", "full" or "unreduced"."""
     if name not in TRAINED:
@@ -89,6 +102,13 @@ def place_of(name: str, recipe: Recipe, folder: Path) -> Path:
     """Where a network is kept: a file, and for a pair a folder."""
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest()[:8]
     return folder / f"{name}-{digest}{'' if recipe.labels == 'pair' else '.safetensors'}"
+
+
+def is_kept(name: str, budget: str, folder: Path) -> bool:
+    """Whether a network, or both of a pair, are trained."""
+    recipe = recipe_of(name, budget)
+    place = place_of(name, recipe, folder)
+    return (place / "permuted-0.safetensors").exists() if recipe.labels == "pair" else place.exists()
 
 
 def train_network(

@@ -23,9 +23,11 @@ from ..experiment.run import Progress, finished
 from . import PAPERS
 from .data import digest, missing
 from .lab import Lab
-from .networks import place_of, recipe_of, train_network, train_networks
+from .networks import is_kept, place_of, recipe_of, train_network, train_networks, training_minutes
 from .types import Experiment, Measured, Number
 
+Reporter = Callable[[str], Progress | None]
+"""Gives the progress of a part of the work, by its name."""
 EXPERIMENT, NETWORK = "experiment", "network"
 FORMAT = 1
 """Of what experiments leave; another one measures again."""
@@ -90,8 +92,15 @@ class PaperPlan:
 
     @property
     def minutes(self) -> float:
-        """Of one core, for what is not finished, without trainings."""
-        return sum(minutes_of(str(j["name"]), self.lab.budget) for key, j in self.experiments if not self.done(key))
+        """Of one core, for what is not finished; networks that are kept count as nothing."""
+        return sum(self.expected(j) for key, j in (*self.networks, *self.experiments) if not self.done(key))
+
+    def expected(self, j: Job) -> float:
+        """Minutes of one core that a job takes."""
+        name = str(j["name"])
+        if j.kind == EXPERIMENT:
+            return minutes_of(name, self.lab.budget)
+        return 0.05 if is_kept(name, self.lab.budget, self.lab.networks) else training_minutes(name, self.lab.budget)
 
     def done(self, key: str) -> bool:
         return finished(self.folder, key)
@@ -132,14 +141,14 @@ def plan_papers(lab: Lab, folder: Path, papers: Iterable[str] | None = None, cla
     every = {
         e.name: keyed(e, held, lab) for paper in PAPERS.values() for e in paper.experiments if e.name not in left_out
     }
-    names = dict.fromkeys(n for (key, _), e in zip(experiments, longest, strict=True) if not finished(folder, key)
-                          for n in e.networks)  # fmt: skip
+    names = sorted({n for (key, _), e in zip(experiments, longest, strict=True) if not finished(folder, key)
+                    for n in e.networks}, key=lambda n: -training_minutes(n, lab.budget))  # fmt: skip
     networks = [(_network_key(name, held, lab), job(NETWORK, name=name)) for name in names]
     config = {**held, "claims": True, "experiments": every, "left_out": left_out}
     return PaperPlan(lab, folder, config, networks, experiments, left_out)
 
 
-def run_papers(plan: PaperPlan, workers: int, told: Callable[[str], Progress | None] = lambda what: None) -> None:
+def run_papers(plan: PaperPlan, workers: int, told: Reporter = lambda what: None) -> None:
     """Train what is needed, then run what is missing.
 
     Args:
@@ -152,7 +161,22 @@ def run_papers(plan: PaperPlan, workers: int, told: Callable[[str], Progress | N
     work = Work(plan.lab, plan.folder, names)
     for what, jobs in (("networks", plan.networks), ("experiments", plan.experiments)):
         if any(not plan.done(key) for key, _ in jobs):
-            run_jobs_in_processes(jobs, work, plan.folder, 1, workers, told(what))
+            run_jobs_in_processes(jobs, work, plan.folder, 1, workers, _by_minutes(told(what), plan, jobs))
+
+
+def _by_minutes(progress: Progress | None, plan: PaperPlan, jobs: list[tuple[str, Job]]) -> Progress | None:
+    """The time left by what each job is expected to take; they differ a hundredfold."""
+    if progress is None:
+        return None
+    expected = {key: plan.expected(j) for key, j in jobs if not plan.done(key)}
+    start = time.monotonic()
+
+    def by_minutes(done: int, total: int, left: float | None) -> None:
+        behind = sum(minutes for key, minutes in expected.items() if plan.done(key))
+        ahead = sum(expected.values()) - behind
+        progress(done, total, (time.monotonic() - start) / behind * ahead if behind else left)
+
+    return by_minutes
 
 
 def check_folder(folder: Path) -> None:

@@ -1,0 +1,171 @@
+"""The commands ``paper list`` and ``paper run``: claims of four papers, measured again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import InputError
+from ..papers import PAPERS
+from ..papers.choice import chosen
+from ..papers.lab import Lab
+from ..papers.publish import publish
+from ..papers.run import NOT_IN_BUDGET, PaperPlan, Reporter, check_folder, plan_papers, run_papers
+from ..papers.verdicts import CANNOT, HELD, NOT_HELD, OUT, VERDICTS, Claims
+from .console import Step, bar, console, friendly, minutes
+from .options import Device
+
+app = typer.Typer(
+    help="""Claims of the four papers behind heatproof, each measured again.
+
+    Start with: heatproof paper list, then heatproof paper run all --budget quick --data FOLDER
+
+    FOLDER holds, as far as you have them: MNIST/raw, FashionMNIST/raw (torchvision's files), CIFAR10, imagenet-samples,
+    and weights/NAME.safetensors. What is missing is named, and its claims are left out.""",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+COLOURS = {HELD: "green", NOT_HELD: "red", CANNOT: "yellow"}
+
+Which = Annotated[
+    list[str], typer.Argument(help="all, a paper (cgi, sanity-checks, fullgrad, rectgrad), or ids of claims (S0-Fig5)")
+]
+Data = Annotated[
+    Path | None, typer.Option(help="the data folder; default: the environment variable HEATPROOF_DATA, else data")
+]
+Budget = Annotated[
+    str,
+    typer.Option(
+        help="quick: 15 minutes on two cores, without label-randomised training and ROAR; full: three hours on two "
+        "cores, with named reductions, or the papers' own sizes on a GPU"
+    ),
+]
+
+
+@app.command("list")
+@friendly
+def list_claims(
+    which: Annotated[list[str] | None, typer.Argument(help="papers or ids; default: all")] = None,
+) -> None:
+    """List the claims: what each paper says, where, what it published, and in which budget it is measured."""
+    papers, ids = chosen(which or ["all"])
+    for paper in PAPERS.values():
+        claims = [c for c in paper.claims if paper.name in papers or c.id in ids]
+        if not claims:
+            continue
+        table = Table(box=None, pad_edge=False, title=f"{paper.name}: {paper.title}", title_justify="left")
+        for column in ("id", "claim", "source", "published", "budget"):
+            table.add_column(column, overflow="fold", no_wrap=column == "id")
+        for claim in claims:
+            about = (claim.says, claim.source, claim.published, _budgets(claim.experiment, paper.name))
+            table.add_row(claim.id, *map(Text, about))
+        console.print(table)
+        console.print()
+    console.print(
+        "heatproof paper run ID ... measures some, heatproof paper run all measures everything.", markup=False
+    )
+
+
+def _budgets(experiment: str, paper: str) -> str:
+    """The budgets that measure a claim."""
+    found = next((e for e in PAPERS[paper].experiments if e.name == experiment), None)
+    if found is None:
+        return "-"
+    return ", ".join(name for name, m in zip(("quick", "full"), found.minutes, strict=True) if m is not None)
+
+
+@app.command("run")
+@friendly
+def run(
+    which: Which,
+    budget: Budget = "quick",
+    data: Data = None,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="folder; results in OUT/BUDGET, networks for all budgets in OUT/networks"),
+    ] = Path("runs/papers"),
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes side by side, one thread each; default: the cores, on a GPU 1")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure claims again: trains what is needed, then prints each claim with its verdict and draws the gallery.
+
+    Whatever is finished stays: the same command goes on where it was interrupted.
+    """
+    if budget not in ("quick", "full"):
+        raise InputError(f"--budget {budget!r}; expected quick or full")
+    papers, ids = chosen(which)
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    held = data or Path(os.environ.get("HEATPROOF_DATA", "data"))
+    size = "unreduced" if budget == "full" and where.startswith("cuda") else budget
+    folder = out / size
+    check_folder(folder)
+    plan = plan_papers(Lab(held, out / "networks", folder / "runs", size, where), folder, papers, ids)
+    count = workers or (1 if where.startswith("cuda") else os.cpu_count() or 1)
+    _print_plan(plan, count)
+    with _bars() as told:
+        run_papers(plan, count, told)
+    with console.status("drawing the gallery"):
+        claims, page = publish(folder)
+    finish(claims, page, papers, ids)
+
+
+def _print_plan(plan: PaperPlan, workers: int) -> None:
+    done = sum(plan.done(key) for key, _ in plan.experiments)
+    training = f", after training {len(plan.networks)} networks as far as they are not kept" if plan.networks else ""
+    said = f"{len(plan.experiments)} experiments" + (f", {done} of them finished" if done else "")
+    time = minutes(plan.minutes / workers) if plan.minutes else ""
+    console.print(
+        f"budget {plan.lab.budget}: {said}{training}" + (f"; about {time}" if time else "") + f", in {plan.folder}",
+        markup=False,
+    )
+    out = [name for name, why in plan.left_out.items() if why == NOT_IN_BUDGET]
+    if out:
+        console.print(f"not in this budget: {', '.join(out)}", markup=False)
+    for why in dict.fromkeys(why for why in plan.left_out.values() if why != NOT_IN_BUDGET):
+        console.print(f"left out: {why}", style="yellow", markup=False)
+
+
+@contextmanager
+def _bars() -> Iterator[Reporter]:
+    """A progress bar for each part of the work."""
+    with ExitStack() as stack:
+        opened: list[ExitStack] = []
+
+        def told(what: str) -> Step:
+            for earlier in opened:
+                earlier.close()  # one bar at a time
+            opened.append(stack.enter_context(ExitStack()))
+            return opened[-1].enter_context(bar(what))
+
+        yield told
+
+
+def finish(claims: Claims, page: Path, papers: list[str], ids: list[str]) -> None:
+    """The verdicts of what was asked for, their counts, and where the files are."""
+    table = claims.table
+    shown = table[table["paper"].isin(papers) | table["id"].isin(ids)] if papers or ids else table
+    for name, rows in shown.groupby("paper", sort=False):
+        printed = Table(box=None, pad_edge=False, title=PAPERS[str(name)].title, title_justify="left")
+        for column in ("id", "verdict", "claim", "measured"):
+            printed.add_column(column, overflow="fold", no_wrap=column == "id")
+        for row in rows.to_dict("records"):
+            if row["verdict"] != OUT:
+                cells = (row["claim"], row["measured"] or row["reason"])
+                verdict = Text(row["verdict"], COLOURS.get(row["verdict"], ""))
+                printed.add_row(row["id"], verdict, *map(Text, cells))
+        console.print(printed)
+        console.print()
+    counts = shown["verdict"].value_counts()
+    console.print(", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts), markup=False)
+    console.print(f"gallery: {page}", markup=False)
+    console.print(f"beside it: {', '.join(sorted(p.name for p in claims.folder.glob('*.[cm][sd]*')))}", markup=False)
