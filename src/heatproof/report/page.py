@@ -18,12 +18,17 @@ from .words import SHAPES, breakable, percent
 
 
 def write_page(
-    folder: Path, template: str, values: Mapping[str, Any], styles: tuple[str, ...] = ("style.css",)
+    folder: Path,
+    template: str,
+    values: Mapping[str, Any],
+    styles: tuple[str, ...] = ("style.css",),
+    name: str = "report.html",
 ) -> Path:
-    """Write ``report.html`` into a run folder: whole or not at all, every text escaped, no request and no other file.
+    """Write a page into a run folder: whole or not at all, every text escaped, no request and no other file.
 
     Args:
         template: its file beside this one. values: what it reads. styles: style sheets that it holds.
+        name: of the page.
 
     Raises:
         RunError: the folder cannot be written.
@@ -47,7 +52,7 @@ def write_page(
     }
     page = environment.get_template(template).render({**fixed, **values})
     # names of undecodable files hold lone surrogates, which UTF-8 cannot carry
-    return write_bytes(folder / "report.html", page.encode("utf-8", "xmlcharrefreplace"))
+    return write_bytes(folder / name, page.encode("utf-8", "xmlcharrefreplace"))
 
 
 def _asset(name: str) -> str:

@@ -1,0 +1,117 @@
+"""Claims of figure 1: what the maps of all logits share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from ...plots.plates import photo_of, picture_of, tiles
+from ..judge import above, every, finding, plain, said
+from ..types import Claim, Experiment, Finding, Measured, Picture
+from .maps import CLASSES, DIGIT, EXPECTED, all_logits_alexnet, all_logits_cnn
+
+CNN, ALEXNET = "cgi-all-logits-cnn", "cgi-all-logits-alexnet"
+NAMES = {CNN: "the CNN of Adebayo et al.", ALEXNET: "AlexNet at a quarter of its width"}
+MANY = 0.05
+"""Of the digit's pixels."""
+
+
+def _visible(found: Measured) -> Finding:
+    number = found["visible"]
+    return finding(above(number, 0.9), f"{said(number, 3)} in the least similar of the ten maps", number)
+
+
+def _in_all(found: Measured) -> Finding:
+    held = every([above(found["in all"], MANY), above(found["beyond chance"], 0)])
+    text = (
+        f"share with positive heat in all ten maps: {said(found['in all'], 4)}; by chance, were the signs of the maps "
+        f"independent: {plain(found.value('chance'), 4)}"
+    )
+    return finding(held, text, found["in all"])
+
+
+def _in_another(found: Measured) -> Finding:
+    number = found["in another too"]
+    chance = 1 - 0.5 ** (CLASSES - 1)
+    return finding(above(number, 0.5), f"{said(number, 3)}; by chance, with coin flips for signs: {chance:.3f}", number)
+
+
+def _strokes(found: Measured) -> Finding:
+    held = every(above(found[f"strokes/{c}"], 0) for c in EXPECTED)
+    text = "; ".join(f"map of {c}: {said(found[f'strokes/{c}'], 3)}" for c in EXPECTED)
+    return finding(held, text, found[f"strokes/{EXPECTED[0]}"])
+
+
+def _panel(found: Measured) -> Figure:
+    maps = found.arrays["maps"].numpy()
+    pictures = [photo_of(1 - found.arrays["photo"].numpy()), *map(picture_of, maps)]
+    last = picture_of(found.arrays["cgi"].numpy(), "diverging")
+    names = ["image", *(f"logit {c}" for c in range(CLASSES)), f"CGI, logit {DIGIT}"]
+    rows = [[*pictures, last][i : i + 6] for i in (0, 6)]
+    return tiles(rows, captions=[names[:6], names[6:]])
+
+
+def _claims(experiment: str, suffix: str) -> tuple[Claim, ...]:
+    where = f"{NAMES[experiment]} on MNIST, test images of the digit {DIGIT} that it predicts as {DIGIT}"
+    rows: tuple[tuple[str, str, str, Callable[[Measured], Finding], str], ...] = (
+        (
+            "",
+            "The digit is clearly visible in the gradient x input maps of all ten logits.",
+            "Held: mean absolute rank correlation of image and map over 0.9, in the worst map of each image.",
+            _visible,
+            "Such a correlation needs no network: maps that are zero where the image is black reach .985 by chance.",
+        ),
+        (
+            "-heat",
+            "Many pixels receive heat (positive values) in all the maps.",
+            f"Share of the digit's pixels. Held: over {MANY:.0%}, and over what independent signs would give.",
+            _in_all,
+            "No pixel count is published; the ten maps of a pixel lean to different signs. Whether a human finds a pixel "
+            "irrelevant is not measured.",
+        ),
+        (
+            "-shared",
+            "Many relevant pixels receive heat in more than one map.",
+            f"Share of the pixels with heat in the map of {DIGIT} that have some in another one too. Held: over a half.",
+            _in_another,
+            "With ten maps chance alone gives as much.",
+        ),
+        (
+            "-strokes",
+            "The maps of 7 and 5 are red where those digits have strokes, blue where they have none.",
+            "Rank correlation of the label's map with its mean image, over the pixels of the digit. Held: over 0 for both.",
+            _strokes,
+            "The paper shows one image; over many the correlation is small.",
+        ),
+    )
+    return tuple(
+        Claim(
+            f"S0-Fig1{suffix}{name}", says, "section 3, figure 1", f"{where}. {how}", judge, experiment, "in words", why
+        )
+        for name, says, how, judge, why in rows
+    )
+
+
+EXPERIMENTS = (
+    Experiment(CNN, all_logits_cnn, minutes=(0.1, 0.15), networks=("mnist-cnn",), reduced="300 images"),
+    Experiment(
+        ALEXNET,
+        all_logits_alexnet,
+        minutes=(None, 0.25),
+        networks=("labels-mnist-alexnet",),
+        reduced="a quarter of the width, 6,000 training images, 300 test images",
+    ),
+)
+CLAIMS = (*_claims(ALEXNET, ""), *_claims(CNN, "-CNN"))
+PICTURES = (
+    Picture(
+        "Gradient x input of every logit for one digit, and CGI",
+        "figure 1",
+        ALEXNET,
+        _panel,
+        tuple(c.id for c in _claims(ALEXNET, "")),
+        photos=True,
+    ),
+    Picture("The same on the CNN", "figure 1", CNN, _panel, tuple(c.id for c in _claims(CNN, "-CNN")), photos=True),
+)
