@@ -231,18 +231,22 @@ def test_answers_follow_intervals() -> None:
     n = Number
     assert judge.above(n(0.6, 0.55, 0.7), 0.5) is True
     assert judge.above(n(0.6, 0.45, 0.7), 0.5) is None
-    assert judge.above(n(0.4, 0.3, 0.7), 0.5) is False
+    assert judge.above(n(0.4, 0.3, 0.7), 0.5) is None
+    assert judge.above(n(0.4, 0.3, 0.5), 0.5) is False
     assert judge.above(n(0.6), 0.5) is True
     assert judge.above(n(nan), 0.5) is None
     assert judge.below(n(0.4, 0.3, 0.45), 0.5) is True
     assert judge.below(n(0.4, 0.3, 0.6), 0.5) is None
-    assert judge.below(n(0.6, 0.4, 0.7), 0.5) is False
+    assert judge.below(n(0.6, 0.4, 0.7), 0.5) is None
+    assert judge.below(n(0.6, 0.55, 0.7), 0.5) is False
     assert judge.within(n(0.52, 0.49, 0.55), 0.5, 0) is True
     assert judge.within(n(0.52, 0.51, 0.55), 0.5, 0.01) is False
     assert judge.within(n(0.505, 0.504, 0.506), 0.5, 0.01) is True
     assert judge.more(n(0.6, 0.5, 0.7), n(0.4, 0.3, 0.45)) is True
     assert judge.more(n(0.6, 0.4, 0.7), n(0.4, 0.3, 0.45)) is None
     assert judge.more(n(0.4), n(0.4)) is False
+    assert judge.more(n(0.3, 0.2, 0.35), n(0.4, 0.36, 0.45)) is False
+    assert judge.more(n(0.3, 0.2, 0.41), n(0.4, 0.36, 0.45)) is None
     assert judge.every([True, None]) is None
     assert judge.every([None, False]) is False
     assert judge.every([True, True]) is True

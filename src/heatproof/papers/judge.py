@@ -15,9 +15,9 @@ def above(number: Number, limit: float) -> bool | None:
     """Whether a number is over a limit, by its whole interval; None where the interval holds both answers."""
     if not isfinite(number.value):
         return None
-    if number.value <= limit:
-        return False
-    return True if not isfinite(number.lower) or number.lower > limit else None
+    if not (isfinite(number.lower) and isfinite(number.upper)):
+        return number.value > limit
+    return True if number.lower > limit else False if number.upper <= limit else None
 
 
 def below(number: Number, limit: float) -> bool | None:
@@ -34,17 +34,14 @@ def within(number: Number, expected: float, tolerance: float) -> bool | None:
 
 
 def more(a: Number, b: Number) -> bool | None:
-    """Whether a is over b, each with an interval of its own; None where the intervals overlap and a is over b.
+    """Whether a is over b, each with an interval of its own; None where the intervals overlap.
 
     For two methods on the same images an interval of their difference tells more: measure that, and use `above`.
     """
     if not (isfinite(a.value) and isfinite(b.value)):
         return None
-    if a.value <= b.value:
-        return False
-    low = a.lower if isfinite(a.lower) else a.value
-    high = b.upper if isfinite(b.upper) else b.value
-    return True if low > high else None
+    first, second = ((n.lower, n.upper) if isfinite(n.lower) else (n.value, n.value) for n in (a, b))
+    return True if first[0] > second[1] else False if first[1] <= second[0] else None
 
 
 def every(answers: Iterable[bool | None]) -> bool | None:

@@ -1,0 +1,228 @@
+"""Claims on what happens inside: noise that accumulates (figures 6 and 14), features that fire anywhere (figure 13)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from ...plots._style import Array
+from ...plots.plates import Series, bars, curves, photo_of, picture_of, tiles
+from ..judge import above, below, every, finding, said
+from ..types import Claim, Experiment, Finding, Measured, Picture
+from .maps_layers import FILTERS, KINDS, LAYERS, photo_layers, scene_layers
+
+EQUAL = math.log(5 / 4)
+"""Frequencies within a factor of 5/4 count as equal."""
+
+
+def _ends(found: Measured, name: str) -> str:
+    last = int(found.value("layers"))
+    return f"{said(found[f'{name}/{last}'])} at the last ReLU, {said(found[f'{name}/0'])} at the input"
+
+
+def _accumulates(what: str) -> Callable[[Measured], Finding]:
+    def judge(found: Measured) -> Finding:
+        growth = found[f"Saliency Map/{what}/growth"]
+        return finding(above(growth, 0), _ends(found, f"Saliency Map/{what}"), growth)
+
+    return judge
+
+
+def _stops(what: str) -> Callable[[Measured], Finding]:
+    def judge(found: Measured) -> Finding:
+        growth = found[f"RectGrad/{what}/growth"]
+        control = _ends(found, f"Gradient * activation/{what}")
+        return finding(below(growth, 0), f"{_ends(found, f'RectGrad/{what}')}; gradient * activation {control}", growth)
+
+    return judge
+
+
+def _exponential(found: Measured) -> Finding:
+    steps = [found[f"Saliency Map/outside/step/{layer}"] for layer in range(int(found.value("layers")))]
+    grows = sum(above(step, 0) is True for step in steps)
+    factors = [math.exp(step.value) for step in steps]
+    told = f"grows in {grows} of {len(steps)} steps, by factors from {min(factors):.2f} to {max(factors):.2f}"
+    return finding(every(above(step, 0) for step in steps), told, min(steps))
+
+
+def _equally_often(found: Measured) -> Finding:
+    layers = range(1, int(found.value("layers")) + 1)
+    ratios = [found[f"fires/{layer}/log ratio"] for layer in layers]
+    equal = [every((below(ratio, EQUAL), above(ratio, -EQUAL))) for ratio in ratios]
+    factors = [math.exp(ratio.value) for ratio in ratios]
+    told = f"within a factor of 5/4 in {equal.count(True)} of {len(equal)} layers, object / background from "
+    told += f"{min(factors):.2f} to {max(factors):.2f} (" + _frequencies(found, _rows(found)) + ")"
+    return finding(every(equal), told, max(ratios, key=lambda ratio: abs(ratio.value)))
+
+
+def _frequencies(found: Measured, rows: dict[str, int]) -> str:
+    places = ("object", "background")
+    return "; ".join(f"{name}: " + " | ".join(f"{found.value(f'fires/{i}/{p}'):.2f}" for p in places)
+                     for name, i in rows.items())  # fmt: skip
+
+
+def _same_filters(found: Measured) -> Finding:
+    alike = [found[f"fires/{layer}/alike"] for layer in range(1, int(found.value("layers")) + 1)]
+    low = min(alike)
+    above_half = sum(one.value > 0.5 for one in alike)
+    told = (
+        f"correlation over 0.5 in {above_half} of {len(alike)} layers, from {low.value:.2f} to {max(alike).value:.2f}"
+    )
+    return finding(every(above(one, 0.5) for one in alike), told, low)
+
+
+def _rows(found: Measured) -> dict[str, int]:
+    """First, middle and last layers by name."""
+    last = int(found.value("layers"))
+    return {f"ReLU {i}": i for i in sorted({1, (last + 1) // 2, last})}
+
+
+def _propagated(found: Measured) -> Figure:
+    """As figure 6: the attribution at some layers, closer to the output further right."""
+    rows: list[list[Array | None]] = []
+    names = []
+    for i, photo in enumerate(found.arrays["photos"]):
+        for kind in ("Saliency Map", "RectGrad"):
+            maps = [picture_of(found.arrays[f"map/{kind}/{layer}"][i], "diverging") for layer in range(LAYERS + 1)]
+            rows.append([photo_of(photo) if kind == "Saliency Map" else None, *maps])
+            names.append(kind)
+    return tiles(rows, names, ["image", "at the input", *[""] * (LAYERS - 1), "last ReLU"])
+
+
+def _gallery(found: Measured) -> Figure:
+    """As figure 13: an image, its saliency map, and the first filters of some layers."""
+    photo, saliency = photo_of(found.arrays["photos"][0]), picture_of(found.arrays["map/Saliency Map/0"][0])
+    rows: list[list[Array | None]] = [[photo, saliency, *[None] * (FILTERS - 2)]]
+    for layer in range(LAYERS + 1):
+        units = found.arrays[f"units/{layer}"][0]
+        rows.append([picture_of(units[i : i + 1]) for i in range(len(units))])
+    return tiles(rows, ["image, saliency", "first layer", *[""] * (LAYERS - 1), "last layer"])
+
+
+def _noise_by_layer(found: Measured) -> Figure:
+    last = int(found.value("layers"))
+    x = [float(i) for i in range(last + 1)]
+    series = {kind: Series.of(x, [found[f"{kind}/outside/{i}"] for i in range(last + 1)]) for kind in KINDS}
+    ticks = ["input", *(f"ReLU {i}" for i in range(1, last + 1))]
+    return curves(series, y_label="attribution outside the box / its area", ticks=ticks, marks={"chance": 1.0})
+
+
+def _firing(found: Measured) -> Figure:
+    layers = range(1, int(found.value("layers")) + 1)
+    groups = {p: {f"ReLU {i}": found[f"fires/{i}/{p}"] for i in layers} for p in ("object", "background")}
+    return bars(groups, x_label="how often a unit fires")
+
+
+EXPERIMENTS = (
+    Experiment("rectgrad-layers-scenes", scene_layers, minutes=(0.05, 0.05), networks=("scenes",)),
+    Experiment("rectgrad-layers-photos", photo_layers, minutes=(0.1, 0.15), data=("photos", "squeezenet1_0_dc"),
+               reduced="17 photos and SqueezeNet in place of Inception v4"),
+)  # fmt: skip
+
+WHERE = {
+    "": ("rectgrad-layers-scenes", "Small CNN (5 ReLUs), photos with a pasted digit (quick: 60, full: 120). "),
+    "-photos": (
+        "rectgrad-layers-photos",
+        "SqueezeNet (26 ReLUs), photos whose box covers less than a quarter (quick: 8, full: 17). ",
+    ),
+}
+VARIATION = "Total variation of the attribution, averaged over channels, over the sum of its magnitudes"
+OUTSIDE = "Share of |attribution|, averaged over channels, outside the cells of the box, over their area: 1 is chance"
+
+
+UNIFORM = (
+    "Both networks average over positions behind the last ReLU, so that the gradient there is the same everywhere, at "
+    "chance by construction; on its way to the input it becomes rough (S3-Fig6-variation) and gathers on the object."
+)
+ROUGHER = "RectGrad's maps become rougher too, as layers become finer; at the input less so than gradient * activation."
+
+
+def _on_both(id: str, says: str, source: str, how: str, judge: Callable[[Measured], Finding], published: str,
+             why: str = "", photos_why: str = "") -> tuple[Claim, ...]:  # fmt: skip
+    return tuple(
+        Claim(id + place, says, source, WHERE[place][1] + how, judge, WHERE[place][0], published=published,
+              why=photos_why if place else why)
+        for place in WHERE
+    )  # fmt: skip
+
+
+CLAIMS = (
+    *_on_both(
+        "S3-Fig6/14",
+        "The noise of saliency maps accumulates from the output to the input.",
+        "section 5.2, figures 6 and 14",
+        OUTSIDE + ". At the input, less at the last ReLU.",
+        _accumulates("outside"),
+        "accumulates",
+        UNIFORM,
+        UNIFORM,
+    ),
+    *_on_both(
+        "S3-Fig6-variation",
+        "The saliency map becomes noisier from the output to the input.",
+        "section 5.2, figures 6 and 14",
+        VARIATION + ". At the input, less at the last ReLU.",
+        _accumulates("variation"),
+        "accumulates",
+    ),
+    *_on_both(
+        "S3-Fig6-exponential",
+        "It grows at every layer, exponentially.",
+        "section 5.2",
+        OUTSIDE + ". The logarithm must grow at every step towards the input.",
+        _exponential,
+        "exponentially",
+        UNIFORM,
+        UNIFORM,
+    ),
+    *_on_both(
+        "S3-Fig6-rectgrad",
+        "RectGrad does not suffer from it: it thresholds at every layer.",
+        "section 5.2, figures 6 and 14",
+        OUTSIDE + ". At the input it must not be more than at the last ReLU; q = 98, padding trick.",
+        _stops("outside"),
+        "stops it",
+    ),
+    *_on_both(
+        "S3-Fig6-rectgrad-variation",
+        "RectGrad's maps do not become noisier on their way.",
+        "section 5.2, figures 6 and 14",
+        VARIATION + ". At the input it must not be more than at the last ReLU; q = 98, padding trick.",
+        _stops("variation"),
+        "stops it",
+        ROUGHER,
+        ROUGHER,
+    ),
+    *_on_both(
+        "S3-Frequency",
+        "Units fire on the background as often as on the object.",
+        "section 3.2, left as a future study there",
+        "Share of the units over zero on cells of the object and of the background, by ReLU; within 5/4 counts as equal.",
+        _equally_often,
+        "not significantly different, by eye",
+        "Counted, the first layers fire less often on strokes than on the photo behind, and the last ones far more often.",
+        "Counted, this is so in most layers, but not in all.",
+    ),
+    *_on_both(
+        "S3-A.1/Fig13",
+        "Filters retain or drop both kinds of feature alike.",
+        "appendix A.1, figure 13",
+        "Correlation over the filters of a layer of how often they fire on object and on background; over 0.5 in every "
+        "layer.",
+        _same_filters,
+        "regardless of relevance, by eye",
+        "Here filters that fire on strokes are others than those that fire on the photo behind, from the first layer on.",
+        "This is so in most layers, but not in all.",
+    ),
+)
+
+PICTURES = (
+    Picture("Attributions on their way to the input", "figure 6", "rectgrad-layers-photos", _propagated,
+            ("S3-Fig6/14-photos", "S3-Fig6-rectgrad-photos"), photos=True),
+    Picture("Noise by layer", "figure 14", "rectgrad-layers-scenes", _noise_by_layer,
+            ("S3-Fig6/14", "S3-Fig6-rectgrad", "S3-Fig6-exponential")),
+    Picture("What filters retain", "figure 13", "rectgrad-layers-photos", _gallery, ("S3-A.1/Fig13-photos",), photos=True),
+    Picture("How often units fire", "", "rectgrad-layers-scenes", _firing, ("S3-Frequency", "S3-A.1/Fig13")),
+)  # fmt: skip

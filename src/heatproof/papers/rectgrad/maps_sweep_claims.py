@@ -1,0 +1,185 @@
+"""Claims of section 5.1: the effect of the threshold, figure 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from ...plots.plates import Series, curves, photo_of, picture_of, tiles
+from ..judge import above, every, finding, said
+from ..types import Claim, Experiment, Finding, Measured, Picture
+from .maps_figures import spoken
+from .maps_sweep import MIDDLE, QUANTILES, TAU_ZERO, cifar_sweep, photo_sweep, resnet_sweep, scene_sweep
+
+NAMES = (TAU_ZERO, *(f"q = {q}" for q in QUANTILES))
+
+
+def _constant(found: Measured) -> Finding:
+    alike = found["alike/20 to 80"]
+    return finding(above(alike, 0.9), f"correlation {said(alike)}", alike)
+
+
+def _tau_zero(found: Measured) -> Finding:
+    shares = [found[f"zero/{q}"] for q in MIDDLE]
+    total = found.value("layers")
+    told = "; ".join(
+        f"q = {q}: {share.value:.0%}, every image in {found.value(f'layers/{q}'):.0f} of {total:.0f} layers"
+        for q, share in zip(MIDDLE, shares, strict=True)
+    )
+    return finding(every(above(share, 0.9) for share in shares), f"tau is exactly 0 in {told}", min(shares))
+
+
+def _guided(found: Measured) -> Finding:
+    alike = found["alike/tau"]
+    return finding(above(alike, 0.9), f"correlation of q = 50 with tau = 0: {said(alike)}", alike)
+
+
+def _incomprehensible(found: Measured) -> Finding:
+    gain = found["gain/0 to 20"]
+    told = f"q = 0 {said(found['inside/q = 0'])}, q = 20 {said(found['inside/q = 20'])}"
+    passed = found.value("passed/0")
+    area = found.value("inside/area")
+    return finding(
+        above(gain, 0), f"share inside: {told}, by chance {area:.2f}; at q = 0 {passed:.0%} of the units pass", gain
+    )
+
+
+def _sparser(found: Measured) -> Finding:
+    steps = [found[name] for name in found.numbers if name.startswith("sparser/")]
+    told = ", ".join(f"q = {q}: {found.value(f'nonzero/q = {q}'):.2f}" for q in (80, 90, 95, 99))
+    return finding(every(above(step, 0) for step in steps), f"share of pixels that are not zero: {told}", min(steps))
+
+
+def _same_regions(found: Measured) -> Finding:
+    share = found["region"]
+    return finding(above(share, 0.5), f"{said(share)}; by chance 0.10", share)
+
+
+def _focus(found: Measured) -> Finding:
+    gain = found["gain/80 to 99"]
+    told = ", ".join(f"q = {q}: {said(found[f'inside/q = {q}'])}" for q in (80, 90, 95, 99))
+    return finding(above(gain, 0), f"share inside: {told}", gain)
+
+
+def _strip(found: Measured) -> Figure:
+    """As figure 4: photos down, thresholds across."""
+    rows = []
+    for i, photo in enumerate(found.arrays["photos"]):
+        rows.append([photo_of(photo), *(picture_of(found.arrays[name][i], "diverging") for name in NAMES)])
+    return tiles(rows, [spoken(found, i) for i in range(len(rows))], ["image", *NAMES])
+
+
+def _by_threshold(found: Measured) -> Figure:
+    """What q does to the maps of the photos."""
+    places = sorted({*QUANTILES, *MIDDLE})
+    x = [float(q) for q in places]
+    return curves(
+        {
+            "share inside the box": Series.of(x, [found[f"inside/q = {q}"] for q in places]),
+            "share of pixels that are not zero": Series.of(x, [found[f"nonzero/q = {q}"] for q in places]),
+        },
+        x_label="threshold percentile q",
+        marks={"box / image": found.value("inside/area")},
+    )
+
+
+EXPERIMENTS = (
+    Experiment("rectgrad-sweep-photos", photo_sweep, minutes=(0.35, 0.45), data=("photos", "squeezenet1_0_dc"),
+               reduced="12 photos and SqueezeNet in place of ImageNet and Inception v4"),
+    Experiment("rectgrad-sweep-scenes", scene_sweep, minutes=(0.1, 0.15), networks=("scenes",)),
+    Experiment("rectgrad-sweep-resnet", resnet_sweep, minutes=(0.15, 0.25), data=("CIFAR10", "cifar10_resnet20")),
+    Experiment("rectgrad-sweep-cifar", cifar_sweep, minutes=(None, 0.2), networks=("cifar-clean",), data=("CIFAR10",)),
+)  # fmt: skip
+
+WHERE = {
+    "": ("rectgrad-sweep-photos", "SqueezeNet, photos whose box covers less than a quarter (quick: 8, full: 12). "),
+    "-scenes": ("rectgrad-sweep-scenes", "Small CNN, photos with a pasted digit (quick: 60, full: 120). "),
+    "-resnet": ("rectgrad-sweep-resnet", "ResNet-20, CIFAR-10 test images (quick: 40, full: 80). "),
+    "-cifar": ("rectgrad-sweep-cifar", "The paper's CIFAR-10 network, 120 test images. "),
+}
+TRICK = "Padding trick, no final threshold. "
+THIN = {"-scenes": "From q = 80 to 90 nearly every pixel still sees a unit that passes; maps thin out from 95 on."}
+TAU = (
+    "Tau is 0 only where under q % of a layer's scores are negative and under 100 - q % positive: so nearly everywhere at "
+    "q = 50, but in many layers tau is under 0 at q = 20, so that silent units pass too, and over 0 at q = 80."
+)
+SURROGATE = "SqueezeNet and photos with boxes stand for Inception v4 and the eye."
+
+
+def _everywhere(
+    id: str, says: str, how: str, judge: Callable[[Measured], Finding], published: str,
+    boxes: bool = False, why: dict[str, str] | None = None,
+) -> tuple[Claim, ...]:  # fmt: skip
+    """One claim on each network; those on objects need boxes."""
+    places = [place for place in WHERE if not boxes or place in ("", "-scenes")]
+    return tuple(
+        Claim(id + place, says, "section 5.1, figure 4", WHERE[place][1] + TRICK + how, judge, WHERE[place][0],
+              published=published, why=(why or {}).get(place, "" if place else SURROGATE))
+        for place in places
+    )  # fmt: skip
+
+
+CLAIMS = (
+    *_everywhere(
+        "S3-Fig4-zero",
+        "Maps are incomprehensible at q = 0 and improve dramatically up to q = 20.",
+        "Share of |map| inside the object's box, at q = 20 less at q = 0.",
+        _incomprehensible,
+        "dramatically improved",
+        boxes=True,
+    ),
+    *_everywhere(
+        "S3-Fig4-constant",
+        "Maps do not change significantly from q = 20 to q = 80.",
+        "Correlation of the maps at q = 20 and at q = 80; over 0.9 counts as no change.",
+        _constant,
+        "no significant change",
+        why={"": f"{SURROGATE} {TAU}", "-resnet": TAU},
+    ),
+    *_everywhere(
+        "S3-Fig4-tau",
+        "That is because most units are zero, so that tau is 0 from q = 20 to q = 80.",
+        "Share of layers and images with tau exactly 0 at q = 20, 50 and 80; over 90 % counts as held.",
+        _tau_zero,
+        "tau is about 0",
+        why=dict.fromkeys(WHERE, TAU),
+    ),
+    *_everywhere(
+        "S3-Fig4-guided",
+        "In between, maps resemble those of guided backpropagation times input (tau = 0).",
+        "Correlation of the maps at q = 50 and at tau = 0; over 0.9 counts as alike.",
+        _guided,
+        "resemble",
+    ),
+    *_everywhere(
+        "S3-Fig4-sparse",
+        "Maps become sparser as q grows above 80.",
+        "Share of pixels that are not zero, at each step 80, 90, 95, 99.",
+        _sparser,
+        "sparser",
+        why=THIN,
+    ),
+    *_everywhere(
+        "S3-Fig4-regions",
+        "Regions of high attribution do not change from q = 20 on.",
+        "Share of |map| at q = 99 on the tenth of the pixels that is highest at q = 20; over half counts as the same.",
+        _same_regions,
+        "did not change",
+    ),
+    *_everywhere(
+        "S3-Fig4-focus",
+        "Above q = 80 maps turn from the scene to the object.",
+        "Share of |map| inside the object's box, at q = 99 less at q = 80.",
+        _focus,
+        "most influential features",
+        boxes=True,
+    ),
+)
+
+PICTURES = (
+    Picture("The threshold", "figure 4", "rectgrad-sweep-photos", _strip,
+            ("S3-Fig4-constant", "S3-Fig4-zero", "S3-Fig4-sparse", "S3-Fig4-regions"), photos=True),
+    Picture("What the threshold does to maps", "figure 4", "rectgrad-sweep-photos", _by_threshold,
+            ("S3-Fig4-focus", "S3-Fig4-sparse")),
+)  # fmt: skip
