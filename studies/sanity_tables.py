@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from published import CASCADE_ABS, CASCADE_SIGNED, LABELS, METHODS, STAGES
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +24,7 @@ from heatproof.checks.labels import train_pair
 from heatproof.data.idx import read_idx
 from heatproof.experiment.results import Results, load
 from heatproof.models.nets.adebayo import CNN_DECAYED, AdebayoCNN, AdebayoMLP
+from heatproof.papers.sanity_checks.published import CASCADE_ABS, CASCADE_SIGNED, LABELS, METHODS, STAGES
 from heatproof.train import accuracy, load_network, save_network, seeded, train
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, rich_markup_mode=None)

@@ -13,7 +13,7 @@ _ZEROS = (
 )
 _SMALL = (
     "SqueezeNet and photos of 112 px stand for VGG-{} and 224 px; its last ReLU is left out: VGG has none, and it holds "
-    "many logits of random networks at zero, which blanks maps of any method."
+    "many logits of random networks at zero, which blanks maps of any method (decided after a first run)."
 )
 _THIN = (
     _SMALL.format(19) + " The trained network's map is thin as well: with 1000 classes few pixels win in any network."

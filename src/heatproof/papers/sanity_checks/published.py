@@ -1,8 +1,8 @@
-"""Numbers that the papers and their code publish, as read in semantics.md, 6.1 and 6.2."""
+"""Numbers that the paper and its code publish, as read in semantics.md, 6.1 and 6.2."""
 
 from __future__ import annotations
 
-CASCADE_ABS = {  # mean (std) over the first 10 MNIST test images, absolute Spearman, official notebooks
+CASCADE_ABS = {  # mean over the first 10 MNIST test images, absolute Spearman, the authors' notebooks
     "cnn": {
         "gradient": (0.601, 0.396, 0.106, 0.082),
         "smoothgrad": (0.536, 0.330, 0.180, 0.213),
@@ -41,6 +41,7 @@ CASCADE_SIGNED = {  # read off figures, +-.02
     },
 }
 STAGES = {"cnn": ("softmax", "fc1", "hidden2", "hidden1"), "mlp": ("logits", "hidden3", "hidden2", "hidden1")}
+"""The authors' names of the layers, from the logits down."""
 
 METHODS = (
     "gradient", "smoothgrad", "guided_backprop", "gradcam", "guided_gradcam", "integrated_gradients", "ig_smoothgrad",

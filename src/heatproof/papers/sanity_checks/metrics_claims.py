@@ -1,0 +1,160 @@
+"""Claims of section 2.2 on similarities and views, and of appendix B on their calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+from matplotlib.figure import Figure
+
+from ...plots.plates import bars
+from ..judge import above, below, every, finding, plain, said, within
+from ..types import Claim, Experiment, Finding, Measured, Picture
+from .calibration import masks
+from .metrics import metrics
+
+EXACT = 1e-9
+PAIRS = 50
+"""Of the paper."""
+NAMES = {"spearman": "Spearman, signed", "spearman_abs": "Spearman, absolute", "hog": "HOG", "ssim": "SSIM"}
+UNIFORM = dict(zip(NAMES, (0.00016, -0.0015, 0.078, 0.00076), strict=True))
+NORMAL = dict(zip(NAMES, (0.00018, 0.00043, -0.0013, 0.00023), strict=True))
+
+
+def same(name: str) -> Callable[[Measured], Finding]:
+    def judge(found: Measured) -> Finding:
+        gap = found[name]
+        return finding(below(gap, EXACT), f"largest difference {plain(gap.value)}", gap)
+
+    return judge
+
+
+def _absolute(found: Measured) -> Finding:
+    return finding(found.value("view/order") == 1, "brightness never falls as the magnitude grows")
+
+
+def _diverging(found: Measured) -> Finding:
+    names = ("view/signs", "view/colours")
+    held = every(found.value(n) == 1 for n in names) and found.value("view/zero") == 0
+    return finding(held, f"every pixel has the colour of its sign; zero is drawn as {plain(found.value('view/zero'))}")
+
+
+def _zero(found: Measured) -> Finding:
+    zero = found["pair/zero"]
+    text = f"[-10, -3, -1, 0, .5, 1] puts zero at {plain(zero.value)} of [-1, 1]; -10 and -3 are drawn alike"
+    return finding(within(zero, 0.0, EXACT), text, zero)
+
+
+def _negation(found: Measured) -> Finding:
+    hog = found["negative/hog"]
+    text = "; ".join(f"{NAMES[n]} {said(found[f'negative/{n}'])}" for n in NAMES)
+    return finding(below(hog, 0.5), f"of a map and its negative: {text}", hog)
+
+
+def _range(found: Measured) -> Finding:
+    more = found["range/more"]
+    text = f"range 1: {said(found['range/1'], 3)}; range 2: {said(found['range/2'], 3)}; difference {said(more, 3)}"
+    return finding(within(more, 0.0, EXACT), text, more)
+
+
+def _masks(kind: str, published: dict[str, float]) -> Callable[[Measured], Finding]:
+    """Whether our mean and the paper's, of 50 pairs, differ by no more than such means may by chance."""
+
+    def judge(found: Measured) -> Finding:
+        numbers = {n: found[f"{kind}/{n}"] for n in NAMES}
+        wider = sqrt(1 + found.value("pairs") / PAIRS)
+        held = every(abs(v.value - published[n]) <= wider * (v.upper - v.value) for n, v in numbers.items())
+        text = "; ".join(f"{NAMES[n]} {said(number, 4)}, published {published[n]}" for n, number in numbers.items())
+        return finding(held, text, numbers["hog"])
+
+    return judge
+
+
+def _calibrated(found: Measured) -> Finding:
+    numbers = [found[f"{kind}/{n}"] for kind in ("uniform", "normal") for n in NAMES]
+    worst = max(numbers, key=lambda n: abs(n.value))
+    near = every(every((above(n, -0.1), below(n, 0.1))) for n in numbers)
+    return finding(near, f"the largest of the eight: {said(worst, 3)}", worst)
+
+
+def _bars(found: Measured) -> Figure:
+    groups: dict[str, dict[str, object]] = {}
+    for kind, published in (("uniform", UNIFORM), ("normal", NORMAL)):
+        groups[f"{kind}, here"] = {NAMES[n]: tuple(found[f"{kind}/{n}"]) for n in NAMES}
+        groups[f"{kind}, paper"] = {NAMES[n]: published[n] for n in NAMES}
+    return bars(groups, "Two masks of noise, 299 x 299", "similarity")
+
+
+EXPERIMENTS = (
+    Experiment("sanity-metrics", metrics, minutes=(0.02, 0.02)),
+    Experiment("sanity-noise-masks", masks, minutes=(0.1, 0.35)),
+)
+
+MAPS = (
+    "Four pairs of signed 48 x 48 maps with ties and a corner of zeros, float64; the slow version counts pixel by pixel"
+)
+
+
+def _metric(id: str, says: str, name: str) -> Claim:
+    return Claim(id, says, "section 2.2", f"{MAPS}.", same(name), "sanity-metrics", published="exact")
+
+
+CLAIMS = (
+    _metric("S1-Met-spearman", "Spearman rank correlation without absolute values (diverging).", "spearman"),
+    _metric("S1-Met-spearman-abs", "Spearman rank correlation with absolute values.", "spearman_abs"),
+    _metric("S1-Met-ssim", "The structural similarity index with a window of 5.", "ssim"),
+    _metric("S1-Met-hog", "The Pearson correlation of histograms of oriented gradients, 16 x 16 pixels a cell.", "hog"),
+    Claim(
+        "S1-Met-sign", "HOG without absolute values compares signed maps, as the signed Spearman does.",
+        "section 2.2", "16 maps and their negatives: a similarity that sees signs stays below .5.", _negation,
+        "sanity-metrics", published="\"without absolute values\"",
+        why="The orientations of HOG have no sign, so that a map and its negative have the same histograms.", error=True,
+    ),
+    Claim(
+        "S1-Met-range", "The code's SSIM is that of maps in [0, 1].", "code (scikit-image 0.15)",
+        "Eight pairs of heavy-tailed noise maps in [0, 1], uniform 5 x 5 windows: SSIM with their own data range and with "
+        "the 2 that the code's library assumes of floating-point images.", _range, "sanity-metrics",
+        why="A data range of 2 makes the stabilising constants four times as large, which lifts the SSIM of flat maps.",
+        error=True,
+    ),
+    Claim(
+        "S1-Vis", "ABS: maps are drawn by the absolute values of a normalised map.", "section 2.2",
+        "Brightness of heatproof's view over the magnitudes of a map of 24 x 24.", _absolute, "sanity-metrics",
+        why="Scaled by the 99.5th percentile of the magnitudes, not by the maximum, so that one pixel does not darken all.",
+    ),
+    Claim(
+        "S1-Vis-diverging", "Diverging: different colours show positive and negative importance.", "section 2.2",
+        "Sign of red minus blue in heatproof's view at every pixel of a map of 24 x 24; zero is white.", _diverging,
+        "sanity-metrics",
+    ),
+    Claim(
+        "S1-Vis-zero", "The code's diverging view leaves zero at zero.", "code (PAIR saliency 0.0.4)",
+        "Its formula on six values.", _zero, "sanity-metrics", published="0",
+        why="(m + span) / (2 span) moves zero to .5, and clips the negative side below -3 spans only.", error=True,
+    ),
+    Claim(
+        "S1-B-calib-uniform", "Two uniform masks: Spearman .00016, absolute -.0015, HOG .078, SSIM .00076.", "appendix B",
+        "Pairs of uniform masks in [-1, 1], 299 x 299 (50, in full 200); SSIM with windows of 5 and data range 2. Each "
+        "mean as near to the published one of 50 pairs as chance allows.", _masks("uniform", UNIFORM), "sanity-noise-masks",
+        published="(.00016, -.0015, .078, .00076)",
+        why="HOG and the signed Spearman agree; the published absolute Spearman lies three standard errors of 50 pairs "
+        "from the 0 that independent masks have in the mean. Cause not known.",
+    ),
+    Claim(
+        "S1-B-calib-normal", "Two Gaussian masks in [-1, 1]: Spearman .00018, absolute .00043, HOG -.0013, SSIM .00023.",
+        "appendix B", "As for uniform masks, normal ones divided by their largest magnitude.", _masks("normal", NORMAL),
+        "sanity-noise-masks", published="(.00018, .00043, -.0013, .00023)",
+    ),
+    Claim(
+        "S1-B-calib", "Masks of noise have similarities near zero, so that high values mean something.", "appendix B",
+        "All eight similarities of the two kinds of masks, between -.1 and .1.", _calibrated, "sanity-noise-masks",
+        published="at most .078",
+    ),
+)  # fmt: skip
+
+PICTURES = (
+    Picture(
+        "What the similarities say of noise", "", "sanity-noise-masks", _bars,
+        ("S1-B-calib", "S1-B-calib-uniform", "S1-B-calib-normal"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Weights of the MNIST and Fashion-MNIST networks drawn again layer by layer (section 3; figures 4, 20, 21, 26 to 35)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..lab import Lab
+from ..types import Measured
+from .randomisation_audit import code_audit, gathered, named, outlines, strips
+
+SPATIAL = ("gradcam", "guided_gradcam")
+"""Methods that need a layer with height and width."""
+
+
+def texts(lab: Lab, spatial: bool) -> dict[str, str]:
+    """Methods of figures 4 and 20 to 35 and of the older appendix, by the names of their numbers."""
+    few, draws = lab.pick(8, 20, 50), lab.pick(2, 5, 50)
+    found = {
+        "gradient": "gradient",
+        "smoothgrad": f"smoothgrad(n={few})",
+        "guided_backprop": "guided_backprop",
+        "gradcam": "gradcam",
+        "guided_gradcam": "guided_gradcam",
+        "integrated_gradients": f"integrated_gradients(steps={few})",
+        "ig_smoothgrad": f"ig_smoothgrad(n={draws})",
+        "gradient_x_input": "gradient_x_input",
+        "vargrad": f"vargrad(gradient, n={min(few, 25)})",
+        "deeplift": "deeplift",
+        "lrp": "lrp(rule='epsilon')",
+    }
+    return {name: text for name, text in found.items() if spatial or name not in SPATIAL}
+
+
+def mnist_cnn(lab: Lab) -> Measured:
+    """Cascading, reverse and independent, with VarGrad, DeepLIFT and epsilon-LRP."""
+    images, _ = lab.labelled("MNIST", "test", lab.pick(8, 10, 200))
+    return of_network(lab, lab.network("mnist-cnn"), images, ("cascading", "independent", "reverse"))
+
+
+def mnist_mlp(lab: Lab) -> Measured:
+    images, _ = lab.labelled("MNIST", "test", lab.pick(8, 10, 200))
+    return of_network(lab, lab.network("mnist-mlp"), images, spatial=False)
+
+
+def fashion_cnn(lab: Lab) -> Measured:
+    images, _ = lab.labelled("FashionMNIST", "test", lab.pick(8, 10, 200))
+    return of_network(lab, lab.network("fashion-cnn"), images)
+
+
+def fashion_mlp(lab: Lab) -> Measured:
+    """The network on true labels of the pair that the test of labels needs."""
+    images, _ = lab.labelled("FashionMNIST", "test", lab.pick(8, 10, 200))
+    return of_network(lab, lab.pair("labels-fashion-mlp").true, images, spatial=False)
+
+
+def of_network(
+    lab: Lab,
+    model: nn.Module,
+    images: Tensor,
+    checks: tuple[str, ...] = ("cascading", "independent"),
+    spatial: bool = True,
+) -> Measured:
+    """Similarities under five redraws of each stage, and the film strips of the first image."""
+    results = code_audit(lab, model, images, named(lab, texts(lab, spatial)), checks)
+    found = gathered(results)
+    numbers = {**found.numbers, **outlines(results, ("integrated_gradients", "gradient_x_input"))}
+    return Measured(numbers, {"photo": images[0], **strips(results)}, found.words)
