@@ -106,7 +106,7 @@ CLAIMS = (
         "S2-Fig2a-cifar", "Removing the least salient pixels, FullGrad changes the output less than any other method.",
         "figure 2a, section 5.1", f"{NETS['cifar']}: {LEAST}; differences on the same images.", _lowest,
         "fullgrad-pixel-cifar", published="FullGrad lowest",
-        why=f"{WHY['cifar']} Grad-CAM is the lowest where half of the pixels are removed.",
+        why=f"{WHY['cifar']} Grad-CAM is the lowest where 10 or 50 % of the pixels are removed.",
     ),
     Claim(
         "S2-Fig2a-vgg16", "The same with VGG-16 and the ImageNet validation set.", "figure 2a, section 5.1", "Not run.",
