@@ -23,6 +23,7 @@ from heatproof.papers.choice import chosen
 from heatproof.papers.lab import BUDGETS, Lab
 from heatproof.papers.networks import TRAINED, place_of, recipe_of
 from heatproof.papers.run import keyed, measured, packed, plan_papers, run_papers
+from heatproof.papers.sources import source_of
 from heatproof.papers.types import Claim, Experiment, Finding, Measured, Number
 from heatproof.papers.verdicts import CANNOT, HELD, NOT_HELD, OUT, TODO, judged, read_claims
 
@@ -150,7 +151,7 @@ def test_two_processes_leave_the_same_files(tmp_path: Path, lab: Lab) -> None:
 
 def test_keys_hold_all_that_a_result_depends_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = Experiment("x", lambda lab: Measured(), networks=("mnist-cnn",), data=("MNIST",))
-    monkeypatch.setattr("inspect.getsource", lambda module: "first")
+    monkeypatch.setattr(running, "source_of", lambda module: "first")
     held = {"format": 1, "budget": "quick", "data": {"MNIST": "abc", "CIFAR10": "def"}, "device": "cpu"}
     key = keyed(experiment, held, lab)
     assert keyed(experiment, held, lab) == key
@@ -158,8 +159,23 @@ def test_keys_hold_all_that_a_result_depends_on(lab: Lab, monkeypatch: pytest.Mo
     assert keyed(experiment, {**held, "data": {"MNIST": "other"}}, lab) != key
     assert keyed(experiment, {**held, "device": "cuda"}, lab) != key
     assert keyed(experiment, held, replace(lab, budget="full")) != key  # by the network's recipe alone
-    monkeypatch.setattr("inspect.getsource", lambda module: "second")
+    monkeypatch.setattr(running, "source_of", lambda module: "second")
     assert keyed(experiment, held, lab) != key
+
+
+def test_the_code_of_a_measurement_is_all_that_it_imports_of_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "heatproof.papers"
+    files = {
+        f"{place}.cgi.maps": "from ..lab import Lab\nfrom . import other\nfrom .more import x\nfrom ...train import y",
+        f"{place}.cgi.other": "from .maps import z\nother = 1",
+        f"{place}.cgi.more": "from ..types import Number",
+        f"{place}.lab": "lab = 1",
+    }
+    monkeypatch.setattr("heatproof.papers.sources.import_module", lambda name: name)
+    monkeypatch.setattr("heatproof.papers.sources.sys.modules", {})
+    monkeypatch.setattr("inspect.getsource", files.__getitem__)
+    assert source_of(f"{place}.cgi.maps") == "\n".join(files[name] for name in sorted(files))
+    assert source_of(f"{place}.cgi.more") == files[f"{place}.cgi.more"]
 
 
 def test_what_is_missing_is_named(lab: Lab) -> None:
@@ -239,9 +255,14 @@ def test_answers_follow_intervals() -> None:
     assert judge.below(n(0.4, 0.3, 0.6), 0.5) is None
     assert judge.below(n(0.6, 0.4, 0.7), 0.5) is None
     assert judge.below(n(0.6, 0.55, 0.7), 0.5) is False
-    assert judge.within(n(0.52, 0.49, 0.55), 0.5, 0) is True
+    assert judge.within(n(0.52, 0.49, 0.55), 0.5, 0.1) is True
+    assert judge.within(n(0.52, 0.1, 0.9), 0.5, 0.1) is None  # a wide interval tells nothing
     assert judge.within(n(0.52, 0.51, 0.55), 0.5, 0.01) is False
     assert judge.within(n(0.505, 0.504, 0.506), 0.5, 0.01) is True
+    assert judge.within(n(3.0), 3, 0) is True and judge.within(n(3.1), 3, 0) is False  # noqa: PT018
+    assert judge.agrees(n(0.52, 0.49, 0.55), 0.5) is True
+    assert judge.agrees(n(0.52, 0.51, 0.55), 0.5) is False
+    assert judge.agrees(n(0.5), 0.5) is None
     assert judge.more(n(0.6, 0.5, 0.7), n(0.4, 0.3, 0.45)) is True
     assert judge.more(n(0.6, 0.4, 0.7), n(0.4, 0.3, 0.45)) is None
     assert judge.more(n(0.4), n(0.4)) is False

@@ -26,11 +26,19 @@ def below(number: Number, limit: float) -> bool | None:
 
 
 def within(number: Number, expected: float, tolerance: float) -> bool | None:
-    """Whether a number is what is expected: the tolerance, or its interval where that is wider, holds the expected one."""
+    """Whether a number is the expected one up to a tolerance, by its whole interval: a wide one tells nothing."""
     if not isfinite(number.value):
         return None
-    inside = isfinite(number.lower) and number.lower <= expected <= number.upper
-    return inside or abs(number.value - expected) <= tolerance
+    if number.value == expected and not isfinite(number.lower):
+        return True
+    return every((above(number, expected - tolerance), below(number, expected + tolerance)))
+
+
+def agrees(number: Number, expected: float) -> bool | None:
+    """Whether the interval of a number holds the expected one; for measurements precise enough to tell it from others."""
+    if not (isfinite(number.lower) and isfinite(number.upper)):
+        return None
+    return number.lower <= expected <= number.upper
 
 
 def more(a: Number, b: Number) -> bool | None:

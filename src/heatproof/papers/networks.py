@@ -108,7 +108,7 @@ def is_kept(name: str, budget: str, folder: Path) -> bool:
     """Whether a network, or both of a pair, are trained."""
     recipe = recipe_of(name, budget)
     place = place_of(name, recipe, folder)
-    return (place / "permuted-0.safetensors").exists() if recipe.labels == "pair" else place.exists()
+    return (place / "permuted-1.safetensors").exists() if recipe.labels == "pair" else place.exists()
 
 
 def train_network(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +22,7 @@ from . import PAPERS
 from .data import digest, missing
 from .lab import Lab
 from .networks import is_kept, place_of, recipe_of, train_network, train_networks, training_minutes
+from .sources import source_of
 from .types import Experiment, Measured, Number
 
 Reporter = Callable[[str], Progress | None]
@@ -241,13 +240,12 @@ def _held(lab: Lab) -> dict[str, Any]:
 
 
 def keyed(e: Experiment, held: Mapping[str, Any], lab: Lab) -> str:
-    """The name of an experiment's files: of all that its result depends on, the code of its module included."""
+    """The name of an experiment's files: of all that its result depends on, its code included."""
     used = [*e.data, *(recipe_of(name, lab.budget).data for name in e.networks)]
-    source = inspect.getsource(sys.modules[e.measure.__module__])
     depends = {
         **held,
         "data": {part: held["data"].get(part) for part in used},
-        "code": hashlib.sha256(source.encode()).hexdigest(),
+        "code": hashlib.sha256(source_of(e.measure.__module__).encode()).hexdigest(),
         "networks": [str(place_of(name, recipe_of(name, lab.budget), Path())) for name in e.networks],
     }
     return job(EXPERIMENT, name=e.name).key(depends)

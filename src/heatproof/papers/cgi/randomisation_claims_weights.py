@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...theory.nulls import survival
-from ..judge import finding, said, within
+from ..judge import agrees, finding, said
 from ..types import Claim, Experiment, Finding, Measured
 from .randomisation import SIGNS, birds, birds_lrp, digits
 from .randomisation_judges import Judge, blank, falls, first, late, shows, stops
@@ -105,7 +105,7 @@ OTHER_RULE = (
 
 def _chance(found: Measured) -> Finding:
     kept = found["cascading/cgi/kept/1"]
-    held = within(kept, 1 / 10, 0.005)
+    held = agrees(kept, 1 / 10)
     return finding(held, f"share kept {said(kept, 3)}; 1/k is .100, 2(1 - 2^-k)/k is {survival(10):.3f}", kept)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ...plots.plates import Series, curves
 from ...theory.nulls import correlated_share
-from ..judge import above, every, finding, said, within
+from ..judge import above, agrees, every, finding, said, within
 from ..types import Claim, Experiment, Finding, Measured, Picture
 from .theory_model import DELTAS, PIXELS, RHO, SAMPLES, correlated_model
 
@@ -31,7 +31,7 @@ def _concentration(found: Measured) -> Finding:
 def _left(part: str, rho: float) -> Callable[[Measured], Finding]:
     def judge(found: Measured) -> Finding:
         positive = every(above(found[f"{part}/{d}"], 0) for d in DELTAS)
-        constant = within(found[f"excess/{part}"], 0, 0)
+        constant = agrees(found[f"excess/{part}"], 0)
         kept = "; ".join(f"delta = {d}: {said(found[f'{part}/{d}'], 3)}" for d in REAL)
         text = (
             f"{part} at {kept}; closed form {correlated_share(rho):.4f} as n grows; measured minus closed form for this "

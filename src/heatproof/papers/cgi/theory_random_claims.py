@@ -6,13 +6,13 @@ from matplotlib.figure import Figure
 
 from ...plots.plates import Series, curves
 from ...theory.nulls import survival
-from ..judge import every, finding, said, within
+from ..judge import agrees, every, finding, said
 from ..types import Claim, Experiment, Finding, Measured, Picture
 from .theory import CLASSES, random_gradients
 
 
 def _random_gradients(found: Measured) -> Finding:
-    held = every(within(found[f"{k}"], 1 / k, 0.0) for k in CLASSES)
+    held = every(agrees(found[f"{k}"], 1 / k) for k in CLASSES)
     kept = "; ".join(f"k = {k}: {said(found[str(k)], 4)}, closed form {survival(k):.4f}" for k in CLASSES)
     return finding(held, f"share kept, {kept}", found["10"])
 
