@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from dataclasses import replace
 from math import nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from heatproof.errors import InputError, RunError
 from heatproof.papers import PAPERS, judge
 from heatproof.papers import run as running
 from heatproof.papers.choice import chosen
+from heatproof.papers.data import FILES, digest, missing
 from heatproof.papers.lab import BUDGETS, Lab
 from heatproof.papers.networks import TRAINED, place_of, recipe_of
 from heatproof.papers.run import keyed, measured, packed, plan_papers, run_papers
@@ -172,7 +175,7 @@ def test_the_code_of_a_measurement_is_all_that_it_imports_of_papers(monkeypatch:
         f"{place}.lab": "lab = 1",
     }
     monkeypatch.setattr("heatproof.papers.sources.import_module", lambda name: name)
-    monkeypatch.setattr("heatproof.papers.sources.sys.modules", {})
+    monkeypatch.setattr("heatproof.papers.sources.sys", SimpleNamespace(modules={}))
     monkeypatch.setattr("inspect.getsource", files.__getitem__)
     assert source_of(f"{place}.cgi.maps") == "\n".join(files[name] for name in sorted(files))
     assert source_of(f"{place}.cgi.more") == files[f"{place}.cgi.more"]
@@ -279,9 +282,60 @@ def test_answers_follow_intervals() -> None:
     assert judge.plain(0) == "0.00"
 
 
+def test_one_experiment_that_fails_costs_its_own_claims_only(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(lab: Lab) -> Measured:
+        raise InputError("the photo robin.jpg is damaged")
+
+    broken = Experiment("cgi-random-gradients", fails)
+    monkeypatch.setattr(running, "experiment_named", lambda name: broken)
+    plan = plan_papers(lab, lab.runs / "quick", [], [FAST])
+    run_papers(plan, 1)
+    found = measured(lab.runs / "quick", plan.experiments[0][0])
+    assert found is not None
+    assert found.failed == "InputError: the photo robin.jpg is damaged"
+    monkeypatch.setattr("heatproof.papers.verdicts.experiment_named", lambda name: broken)
+    row = judged(PAPERS["cgi"], PAPERS["cgi"].claim(FAST), {**CONFIG, "budget": "quick"}, {broken.name: found})
+    assert (row.verdict, row.reason) == (CANNOT, "InputError: the photo robin.jpg is damaged")
+
+
+def test_a_judge_that_cannot_cope_costs_its_own_row_only() -> None:
+    row = judged(PAPERS["cgi"], PAPERS["cgi"].claim(FAST), CONFIG, {"cgi-random-gradients": Measured()})
+    assert row.verdict == CANNOT
+    assert "KeyError" in row.reason
+
+
+def test_claims_survive_a_damaged_configuration(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "quick"
+    shutil.copytree(finished, folder)
+    (folder / "config.json").write_text("{")
+    lab = Lab(finished.parent / "data", finished.parent / "networks", finished.parent)
+    plan = plan_papers(lab, folder, [], [FAST])
+    run_papers(plan, 1)
+    assert read_claims(folder).table.set_index("id").loc[FAST, "verdict"] == NOT_HELD
+
+
+def test_every_file_of_a_part_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    names = FILES["MNIST"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert missing(tmp_path, "MNIST") == ""
+    first = digest(tmp_path, "MNIST")
+    for name in names:
+        (tmp_path / name).write_bytes(b"y")
+        assert digest(tmp_path, "MNIST") != first
+        (tmp_path / name).rename((tmp_path / name).with_suffix(""))  # unpacked
+        assert missing(tmp_path, "MNIST") == ""
+        (tmp_path / name).with_suffix("").unlink()
+        assert name in missing(tmp_path, "MNIST")
+        (tmp_path / name).write_bytes(b"x")
+
+
 def test_what_users_type() -> None:
     assert chosen(["all"]) == (list(PAPERS), [])
     assert chosen(["CGI", "sanity_checks", "s0-thm-k"]) == (["cgi", "sanity-checks"], [FAST])
+    assert chosen(["S0-Fig5"])[1] == [c.id for _, c in CLAIMS if c.id.startswith("S0-Fig5-")] != []
     with pytest.raises(InputError, match=r"no claim 'S0-Thmk'; did you mean S0-Thm-k"):
         chosen(["S0-Thmk"])
     with pytest.raises(InputError, match="papers: cgi"):
@@ -294,6 +348,13 @@ def test_networks_are_kept_by_their_configuration(tmp_path: Path) -> None:
     assert len(places) == len(recipes) > len(TRAINED)
     with pytest.raises(InputError, match="no trained network 'x'"):
         recipe_of("x", "quick")
+
+
+def test_quick_is_planned_for_a_quarter_of_an_hour(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "missing", lambda data, part: "")
+    monkeypatch.setattr(running, "digest", lambda data, part: part)
+    assert plan_papers(lab, lab.runs / "quick").wall(2) < 14
+    assert plan_papers(replace(lab, budget="full"), lab.runs / "full").wall(2) < 170
 
 
 def test_a_method_is_swapped_whatever_its_options(lab: Lab) -> None:

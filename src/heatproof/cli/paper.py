@@ -20,6 +20,8 @@ from ..papers.lab import Lab
 from ..papers.publish import publish
 from ..papers.run import NOT_IN_BUDGET, PaperPlan, Reporter, check_folder, plan_papers, run_papers
 from ..papers.verdicts import CANNOT, HELD, NOT_HELD, OUT, VERDICTS, Claims
+from ..report.words import count
+from ..training.options import usable
 from .console import Step, bar, console, friendly, minutes
 from .options import Device
 
@@ -104,26 +106,30 @@ def run(
     if budget not in ("quick", "full"):
         raise InputError(f"--budget {budget!r}; expected quick or full")
     papers, ids = chosen(which)
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else str(usable(device, "--device"))
     held = data or Path(os.environ.get("HEATPROOF_DATA", "data"))
     size = "unreduced" if budget == "full" and where.startswith("cuda") else budget
     folder = out / size
     check_folder(folder)
     plan = plan_papers(Lab(held, out / "networks", folder / "runs", size, where), folder, papers, ids)
-    count = workers or (1 if where.startswith("cuda") else os.cpu_count() or 1)
-    _print_plan(plan, count)
-    with _bars() as told:
-        run_papers(plan, count, told)
-    with console.status("drawing the gallery"):
-        claims, page = publish(folder)
+    processes = workers or (1 if where.startswith("cuda") else os.cpu_count() or 1)
+    _print_plan(plan, processes)
+    try:
+        with _bars() as told:
+            run_papers(plan, processes, told)
+    finally:  # what is finished can be read, whatever stopped the rest
+        with console.status("drawing the gallery"):
+            claims, page = publish(folder)
     finish(claims, page, papers, ids)
 
 
 def _print_plan(plan: PaperPlan, workers: int) -> None:
     done = sum(plan.done(key) for key, _ in plan.experiments)
-    training = f", after training {len(plan.networks)} networks as far as they are not kept" if plan.networks else ""
-    said = f"{len(plan.experiments)} experiments" + (f", {done} of them finished" if done else "")
-    time = minutes(plan.minutes / workers) if plan.minutes else ""
+    training = (
+        f", after training {count(len(plan.networks), 'network')} as far as they are not kept" if plan.networks else ""
+    )
+    said = count(len(plan.experiments), "experiment") + (f", {done} of them finished" if done else "")
+    time = minutes(plan.wall(workers)) if plan.minutes else ""
     console.print(
         f"budget {plan.lab.budget}: {said}{training}" + (f"; about {time}" if time else "") + f", in {plan.folder}",
         markup=False,

@@ -12,7 +12,7 @@ ALL = "all"
 
 
 def chosen(which: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of papers and ids of claims, in any case; "all" stands for every paper.
+    """Names of papers and ids of claims, in any case; "all" stands for every paper, S0-Fig5 for all claims of that row.
 
     Raises:
         InputError: a name that is neither; names what is near.
@@ -26,8 +26,8 @@ def chosen(which: Sequence[str]) -> tuple[list[str], list[str]]:
             papers += PAPERS
         elif name in PAPERS:
             papers.append(name)
-        elif text.lower() in ids:
-            claims.append(ids[text.lower()])
+        elif found := [ids[i] for i in ids if i == text.lower() or i.startswith(f"{text.lower()}-")]:
+            claims += found
         else:
             near = get_close_matches(text.lower(), [ALL, *PAPERS, *ids], n=3)
             hint = f"did you mean {', '.join(ids.get(n, n) for n in near)}?" if near else f"papers: {', '.join(PAPERS)}"

@@ -9,36 +9,44 @@ from pathlib import Path
 from torch import Tensor
 
 from ..data.choice import Split
-from ..data.cifar import read_cifar
-from ..data.idx import read_idx
+from ..data.cifar import SHEETS, read_cifar
+from ..data.idx import IMAGES, LABELS, PREFIX, read_idx
 from ..errors import InputError
 
+IDX = [f"{part}-{what}.gz" for part in PREFIX.values() for what in (IMAGES, LABELS)]
 FILES = {
-    "MNIST": ("MNIST/raw/t10k-images-idx3-ubyte.gz", "MNIST/raw/train-images-idx3-ubyte.gz"),
-    "FashionMNIST": ("FashionMNIST/raw/t10k-images-idx3-ubyte.gz", "FashionMNIST/raw/train-images-idx3-ubyte.gz"),
-    "CIFAR10": ("CIFAR10/test.webp", "CIFAR10/labels.npz"),
-    "photos": ("imagenet-samples/images.csv",),
+    "MNIST": [f"MNIST/raw/{name}" for name in IDX],
+    "FashionMNIST": [f"FashionMNIST/raw/{name}" for name in IDX],
+    "CIFAR10": [f"CIFAR10/{name}" for name in ("labels.npz", *SHEETS["train"], *SHEETS["test"])],
+    "photos": ["imagenet-samples/images.csv"],
 }
-"""What tells that a part is there; any other part is a file of weights, ``weights/NAME.safetensors``."""
+"""The files of each part; any other part is a file of weights, ``weights/NAME.safetensors``."""
 
 
 def missing(data: Path, part: str) -> str:
     """Why a part cannot be used; "" where it is there."""
     if part == "digits":
         return ""
-    for name in FILES.get(part, (f"weights/{part}.safetensors",)):
-        if not (data / name).is_file():
+    for name in FILES.get(part, [f"weights/{part}.safetensors"]):
+        if not any(path.is_file() for path in _spellings(data / name)):
             return f"there is no {name} in the data folder {data}"
     return ""
 
 
+def _spellings(path: Path) -> list[Path]:
+    """A file, and one that is packed also unpacked."""
+    return [path, path.with_suffix("")] if path.suffix == ".gz" else [path]
+
+
 def digest(data: Path, part: str) -> str:
-    """SHA-256 of the files that tell of a part: its results change with it."""
+    """SHA-256 of all files of a part: its results change with it."""
     if part == "digits":
         return part
     found = sha256()
-    for name in FILES.get(part, (f"weights/{part}.safetensors",)):
-        found.update((data / name).read_bytes())
+    paths = [path for name in FILES.get(part, [f"weights/{part}.safetensors"]) for path in _spellings(data / name)]
+    photos = sorted((data / "imagenet-samples").rglob("*.jp*g")) if part == "photos" else []
+    for path in [path for path in (*paths, *photos) if path.is_file()]:
+        found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:16]
 
 

@@ -38,7 +38,7 @@ def markdown(claims: Claims, papers: Iterable[Paper] | None = None) -> str:
     lines += ["", *_counts(held)]
     for paper, rows in held:
         lines += ["", f"## {plain(paper.title)}", "", f"{plain(paper.authors)}, <{paper.link}>", "", *_table(rows)]
-    lines += _listed("Errors of the papers", (row for row in every if row.error), _error)
+    lines += _listed("Errors of the papers", (row for row in every if row.shows_error), _error)
     lines += _listed("Not measurable here", (row for row in every if row.verdict == CANNOT), _missing)
     reduced = {row.experiment: row for row in every if row.reduced}
     lines += _listed("What this budget leaves out", reduced.values(), _reduced)

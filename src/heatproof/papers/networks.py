@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..checks.labels import Pair, train_pair
@@ -19,7 +20,7 @@ from ..models.nets.adebayo import CNN_DECAYED, AdebayoCNN, AdebayoMLP
 from ..models.nets.alexnet import SmallAlexNet
 from ..models.nets.demo_net import demo_network
 from ..models.nets.rectgrad_cnn import RectGradCNN
-from ..train import Progress, seeded
+from ..train import Progress, has_bf16, seeded
 from ..training.kept import kept_network
 from .data import labelled
 
@@ -29,14 +30,16 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     "AlexNet/4": partial(SmallAlexNet, width=0.25, dropout=0.0),
     "RectGradCNN": RectGradCNN,
 }
-VALIDATION = 5000
-"""The first images of the MNIST training set validate (code of Adebayo et al.)."""
-PAIR_IMAGES, PAIR_TEST = 6000, 2000
+PAIR_TEST = 2000
+"""Test images whose accuracy judges a pair."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained, by Adam. labels: "true", or "pair": one network on true and one on permuted labels."""
+    """How a network is trained, by Adam. labels: "true", or "pair": one network on true and one on permuted labels.
+
+    images: so many, evenly from all; None = all. skipped: the first images, which validate in the authors' code.
+    """
 
     net: str
     data: str
@@ -47,14 +50,16 @@ class Recipe:
     weight_decay: float = 0.0
     labels: str = "true"
     patched: bool = False
+    images: int | None = None
+    skipped: int = 0
 
 
-AUTHORS = {"batch": 50, "lr": 1e-4, "schedule": None}
+AUTHORS = {"batch": 50, "lr": 1e-4, "schedule": None, "skipped": 5000}
 """Of the MNIST networks (code of Adebayo et al.): 55 thousand steps; 18 epochs are the 20 thousand of the paper."""
 CNN = Recipe("AdebayoCNN", "MNIST", 18, **AUTHORS, weight_decay=1e-3)  # type: ignore[arg-type]
 MLP = Recipe("AdebayoMLP", "MNIST", 18, **AUTHORS)  # type: ignore[arg-type]
 CIFAR = Recipe("RectGradCNN", "CIFAR10", 20)
-PAIR = Recipe("AdebayoCNN", "MNIST", 300, 128, 3e-4, None, labels="pair")
+PAIR = Recipe("AdebayoCNN", "MNIST", 300, 128, 3e-4, None, labels="pair", images=6000)
 
 TRAINED: dict[str, Recipe] = {
     "mnist-cnn": CNN,
@@ -73,9 +78,10 @@ TRAINED: dict[str, Recipe] = {
 SHORT = {"mnist-cnn": replace(CNN, epochs=2, batch=100, lr=1e-3, schedule="onecycle"),
          "mnist-mlp": replace(MLP, epochs=2, batch=100, lr=5e-4, schedule="onecycle")}  # fmt: skip
 """What "quick" trains in their place."""
-LONG = {name: replace(recipe, epochs=50) for name, recipe in TRAINED.items() if recipe.data != "CIFAR10"
-        and recipe.labels == "true" and recipe.net != "SmallCNN"}  # fmt: skip
-"""What a GPU trains in their place: the authors' 55 thousand steps."""
+LONG = {name: replace(recipe, epochs=50) for name, recipe in TRAINED.items() if recipe.skipped} | {
+    name: replace(recipe, images=None) for name, recipe in TRAINED.items() if recipe.labels == "pair"
+}
+"""What a GPU trains in their place: the authors' 55 thousand steps, and pairs on all images."""
 
 
 MINUTES: dict[str, tuple[float, float]] = {
@@ -98,16 +104,18 @@ def recipe_of(name: str, budget: str) -> Recipe:
     return {"quick": SHORT, "unreduced": LONG}.get(budget, {}).get(name, TRAINED[name])
 
 
-def place_of(name: str, recipe: Recipe, folder: Path) -> Path:
-    """Where a network is kept: a file, and for a pair a folder."""
-    digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest()[:8]
+def place_of(name: str, recipe: Recipe, folder: Path, device: str = "cpu") -> Path:
+    """Where a network is kept: a file, and for a pair a folder; another for each kind of device and of arithmetic."""
+    where = torch.device(device)
+    about = {**asdict(recipe), "device": where.type, "bf16": has_bf16(where)}
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
     return folder / f"{name}-{digest}{'' if recipe.labels == 'pair' else '.safetensors'}"
 
 
-def is_kept(name: str, budget: str, folder: Path) -> bool:
+def is_kept(name: str, budget: str, folder: Path, device: str = "cpu") -> bool:
     """Whether a network, or both of a pair, are trained."""
     recipe = recipe_of(name, budget)
-    place = place_of(name, recipe, folder)
+    place = place_of(name, recipe, folder, device)
     return (place / "permuted-1.safetensors").exists() if recipe.labels == "pair" else place.exists()
 
 
@@ -115,7 +123,7 @@ def train_network(
     name: str, recipe: Recipe, data: Path, folder: Path, device: str, progress: Progress | None = None
 ) -> tuple[nn.Module, Mapping[str, Any]]:
     """A trained network in evaluation mode and its card; read where it is kept, trained and kept there else."""
-    path = place_of(name, recipe, folder)
+    path = place_of(name, recipe, folder, device)
     if recipe.net == "SmallCNN":
         path.parent.mkdir(parents=True, exist_ok=True)
         network, card = demo_network(path, 0, progress)
@@ -136,10 +144,10 @@ def train_networks(
 ) -> Pair:
     """A network and its twin that was trained on permuted labels, judged by their gates."""
     pixels, targets = labelled(data, recipe.data, "train")
-    every = slice(None, None, len(pixels) // PAIR_IMAGES)
+    every = slice(None, None, len(pixels) // (recipe.images or len(pixels)))
     test, test_targets = labelled(data, recipe.data, "test", PAIR_TEST)
     return train_pair(
-        NETS[recipe.net], pixels[every], targets[every], test, test_targets, place_of(name, recipe, folder),
+        NETS[recipe.net], pixels[every], targets[every], test, test_targets, place_of(name, recipe, folder, device),
         epochs=recipe.epochs, batch=recipe.batch, lr=recipe.lr, device=device, dataset=recipe.data, progress=progress,
     )  # fmt: skip
 
@@ -149,7 +157,7 @@ def _data(recipe: Recipe, data: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     pixels, targets = labelled(data, recipe.data, "train")
     test, test_targets = labelled(data, recipe.data, "test")
     if recipe.data != "CIFAR10":
-        return pixels[VALIDATION:], targets[VALIDATION:], test, test_targets
+        return pixels[recipe.skipped :], targets[recipe.skipped :], test, test_targets
     if recipe.patched:
         patch = random_patch(3) * 2 - 1
         pixels, test = with_patch(pixels, patch), with_patch(test, patch)

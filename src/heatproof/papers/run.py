@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import InputError, RunError
+from ..errors import HeatproofError, InputError, RunError
 from ..experiment.files import read_job, read_maps, read_rows, write_json
 from ..experiment.folder import CONFIG, holds_no_run, read_config
 from ..experiment.identity import method_identity, nonce, versions
@@ -59,9 +59,22 @@ class Work:
 
     def _measured(self, name: str) -> Left:
         lab = replace(self.lab, runs=self.folder / "runs" / self.keys[name])
-        return packed(experiment_named(name).measure(lab))
+        try:
+            return packed(experiment_named(name).measure(lab))
+        except RunError:
+            raise  # of the disk, say: not the experiment's
+        except HeatproofError as error:  # of its data: the other experiments go on
+            return Left([("failed", name, f"{type(error).__name__}: {error}")])
 
     def _trained(self, name: str) -> Left:
+        try:
+            return self._accuracy(name)
+        except RunError:
+            raise
+        except HeatproofError as error:  # told by the experiments that need it
+            return Left([("failed", name, str(error))])
+
+    def _accuracy(self, name: str) -> Left:
         lab, recipe = self.lab, recipe_of(name, self.lab.budget)
         if recipe.labels == "pair":
             gates = train_networks(name, recipe, lab.data, lab.networks, lab.device).gates["gates"]
@@ -94,12 +107,23 @@ class PaperPlan:
         """Of one core, for what is not finished; networks that are kept count as nothing."""
         return sum(self.expected(j) for key, j in (*self.networks, *self.experiments) if not self.done(key))
 
+    def wall(self, workers: int) -> float:
+        """Minutes of the clock: trainings first, and no part is done before its longest job."""
+        parts = [
+            [self.expected(j) for key, j in jobs if not self.done(key)] for jobs in (self.networks, self.experiments)
+        ]
+        return sum(max([sum(part) / workers, *part]) for part in parts)
+
     def expected(self, j: Job) -> float:
         """Minutes of one core that a job takes."""
         name = str(j["name"])
         if j.kind == EXPERIMENT:
             return minutes_of(name, self.lab.budget)
-        return 0.05 if is_kept(name, self.lab.budget, self.lab.networks) else training_minutes(name, self.lab.budget)
+        return (
+            0.05
+            if is_kept(name, self.lab.budget, self.lab.networks, self.lab.device)
+            else training_minutes(name, self.lab.budget)
+        )
 
     def done(self, key: str) -> bool:
         return finished(self.folder, key)
@@ -180,6 +204,8 @@ def _by_minutes(progress: Progress | None, plan: PaperPlan, jobs: list[tuple[str
 
 def check_folder(folder: Path) -> None:
     """Raise `RunError` for a folder of something else. One of claims is free for any: keys tell what a result is of."""
+    if any(folder.glob(f"jobs/{EXPERIMENT}-*.json")):
+        return  # whatever became of its configuration, which is written again
     if holds_no_run(folder) or ((folder / CONFIG).exists() and "claims" not in read_config(folder)):
         raise RunError(f"{folder} holds something else than claims of papers; choose another folder with --out")
 
@@ -192,7 +218,8 @@ def measured(folder: Path, key: str) -> Measured | None:
     held = read_job(path)
     maps = read_maps(folder / "maps" / held["maps"]) if held and held["maps"] else {}
     numbers = {row[1]: Number(*row[2:]) for row in rows if row[0] == "number"}
-    return Measured(numbers, maps, {row[1]: row[2] for row in rows if row[0] == "word"})
+    words = {row[1]: row[2] for row in rows if row[0] == "word"}
+    return Measured(numbers, maps, words, next((row[2] for row in rows if row[0] == "failed"), ""))
 
 
 def packed(found: Measured) -> Left:
@@ -246,12 +273,12 @@ def keyed(e: Experiment, held: Mapping[str, Any], lab: Lab) -> str:
         **held,
         "data": {part: held["data"].get(part) for part in used},
         "code": hashlib.sha256(source_of(e.measure.__module__).encode()).hexdigest(),
-        "networks": [str(place_of(name, recipe_of(name, lab.budget), Path())) for name in e.networks],
+        "networks": [str(place_of(name, recipe_of(name, lab.budget), Path(), lab.device)) for name in e.networks],
     }
     return job(EXPERIMENT, name=e.name).key(depends)
 
 
 def _network_key(name: str, held: Mapping[str, Any], lab: Lab) -> str:
     recipe = recipe_of(name, lab.budget)
-    depends = {**held, "data": held["data"].get(recipe.data), "place": str(place_of(name, recipe, Path()))}
+    depends = {**held, "data": held["data"].get(recipe.data), "place": str(place_of(name, recipe, Path(), lab.device))}
     return job(NETWORK, name=name).key(depends)

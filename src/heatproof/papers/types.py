@@ -34,11 +34,13 @@ class Measured:
         numbers: by a name of parts joined by "/", such as "cascading/gradient/spearman/1".
         arrays: on the CPU.
         words: names of stages or classes (joined by newlines), the folder of a run, remarks.
+        failed: why the experiment could not be done; then there is nothing else.
     """
 
     numbers: Mapping[str, Number] = field(default_factory=dict)
     arrays: Mapping[str, Tensor] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
+    failed: str = ""
 
     def __getitem__(self, name: str) -> Number:
         return self.numbers[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import nan
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..errors import RunError
 from ..experiment.folder import read_config
 from . import PAPERS
 from .run import NOT_IN_BUDGET, experiment_named, measured
-from .types import Claim, Measured, Paper
+from .types import Claim, Finding, Measured, Paper
 
 HELD, NOT_HELD, CANNOT, OUT, TODO = (
     "held", "did not hold", "not measurable here", NOT_IN_BUDGET, "not run yet",
@@ -86,13 +86,13 @@ def judged(paper: Paper, claim: Claim, config: Mapping[str, Any], found: Mapping
         "published": claim.published,
     }
     about |= {"protocol": claim.protocol, "experiment": claim.experiment, "why": claim.why}
-    reduced = experiment_named(claim.experiment).reduced if claim.experiment and config["budget"] == "full" else ""
+    reduced = experiment_named(claim.experiment).reduced if claim.experiment and config["budget"] != "unreduced" else ""
     verdict, reason = _without(claim, config, found)
     if verdict:
         return Judged(**about, measured="", value=nan, lower=nan, upper=nan, verdict=verdict, reason=reason, reduced="")
     if claim.judge is None:
         raise RunError(f"the claim {claim.id} has an experiment and no judge")
-    said = claim.judge(found[claim.experiment])
+    said = _finding(claim.judge, found[claim.experiment])
     verdict = CANNOT if said.held is None else HELD if said.held else NOT_HELD
     return Judged(**about, measured=said.measured, **said.number._asdict(), verdict=verdict, reason=said.reason,
                   reduced=reduced)  # fmt: skip
@@ -104,7 +104,17 @@ def _without(claim: Claim, config: Mapping[str, Any], found: Mapping[str, Measur
         return CANNOT, claim.missing
     if why := config["left_out"].get(claim.experiment):
         return (OUT, "") if why == OUT else (CANNOT, why)
-    return ("", "") if claim.experiment in found else (TODO, "")
+    if claim.experiment not in found:
+        return TODO, ""
+    return (CANNOT, why) if (why := found[claim.experiment].failed) else ("", "")
+
+
+def _finding(judge: Callable[[Measured], Finding], found: Measured) -> Finding:
+    """What a judge says; one that cannot cope with what was measured costs its own row only."""
+    try:
+        return judge(found)
+    except Exception as error:
+        return Finding(None, "", reason=f"what was measured cannot be judged ({type(error).__name__}: {error})")
 
 
 def read_seconds(folder: Path, key: str) -> float:
