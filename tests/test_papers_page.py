@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -14,12 +15,13 @@ import synthetic_claims
 from heatproof.papers import PAPERS
 from heatproof.papers.markdown import coded, markdown, plain
 from heatproof.papers.types import Paper
-from heatproof.papers.verdicts import VERDICTS, Claims
+from heatproof.papers.verdicts import CANNOT, HELD, TODO, VERDICTS, Claims
 from heatproof.report.papers import render_claims
 from heatproof.report.papers_parts import MARKS, commands, count, part, rows_of
 from synthetic_claims import EVIL, METHODS
 from test_report import Page
 
+TEXTS = ("claim", "source", "published", "measured", "protocol", "reduced", "experiment")
 PAPER_LIST = [synthetic_claims.paper(), synthetic_claims.paper("evil", "S9", 8, EVIL)]
 
 
@@ -130,10 +132,45 @@ def test_the_papers_themselves_make_a_page(tmp_path: Path) -> None:
         ("so: heatproof audit (or not).", [("so: ", False), ("heatproof audit", True), (" (or not).", False)]),
         ("`a` and `b`", [("a", True), (" and ", False), ("b", True)]),
         ("heatproof says", [("heatproof says", False)]),
+        (
+            "so: heatproof audit --methods 'a, b' -x, too",
+            [("so: ", False), ("heatproof audit --methods 'a, b' -x", True), (", too", False)],
+        ),
     ],
 )
 def test_commands_are_found(text: str, pieces: list[tuple[str, bool]]) -> None:
     assert commands(text) == pieces
+
+
+def test_commands_of_the_papers_are_whole() -> None:
+    told = [claim.missing for paper in PAPERS.values() for claim in paper.claims if "heatproof " in claim.missing]
+    assert told
+    for text in told:
+        codes = [piece for piece, code in commands(text) if code]
+        assert codes, text
+        assert all(piece.startswith("heatproof ") and piece.count("'") % 2 == 0 for piece in codes), text
+
+
+def test_reason_and_why_are_sentences(claims: Claims) -> None:
+    paper = PAPER_LIST[0]
+    told = claims.table[(claims.table["paper"] == paper.name) & (claims.table["verdict"] == CANNOT)].index[0]
+    held = claims.table.loc[told, ["reason", "why"]].copy()
+    claims.table.loc[told, ["reason", "why"]] = ["the interval holds both answers", "SqueezeNet stands for VGG-16."]
+    row = next(row for row in rows_of(paper, claims) if row.id == claims.table.loc[told, "id"])
+    claims.table.loc[told, ["reason", "why"]] = held
+    assert row.said == "The interval holds both answers. SqueezeNet stands for VGG-16."
+
+
+def test_errors_that_were_not_run_are_not_listed() -> None:
+    row = rows_of(PAPER_LIST[0], _error_of(TODO))
+    assert [r.shows_error for r in row if r.error] == [False]
+    assert [r.shows_error for r in rows_of(PAPER_LIST[0], _error_of(HELD)) if r.error] == [True]
+
+
+def _error_of(verdict: str) -> Claims:
+    table = pd.DataFrame([{"paper": PAPER_LIST[0].name, "id": claim.id, "verdict": verdict, "reason": "", "why": "",
+                           **dict.fromkeys(TEXTS, "")} for claim in PAPER_LIST[0].claims])  # fmt: skip
+    return Claims(Path(), {}, table, {}, {})
 
 
 def _tables(text: str) -> list[list[list[str]]]:

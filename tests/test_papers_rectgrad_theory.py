@@ -85,12 +85,14 @@ def test_ids_are_unique_and_every_claim_has_its_experiment() -> None:
     ids = [claim.id for group in GROUPS for claim in group.CLAIMS]
     assert len(ids) == len(set(ids))
     experiments = {e.name: e for group in GROUPS for e in group.EXPERIMENTS}
-    assert all(claim.experiment in experiments and claim.judge for claim in CLAIMS.values())
+    assert all(claim.missing or (claim.experiment in experiments and claim.judge) for claim in CLAIMS.values())
+    surrogates = ("layers-", "sweep", "attack", "photos", "scenes")
+    assert all(claim.why for claim in CLAIMS.values() if any(word in claim.experiment for word in surrogates))
     for group in GROUPS:
         for picture in group.PICTURES:
             assert picture.experiment in experiments
             assert set(picture.claims) <= set(CLAIMS)
-    assert {claim.experiment for claim in CLAIMS.values()} == set(experiments)
+    assert {claim.experiment for claim in CLAIMS.values()} - {""} == set(experiments)
 
 
 @lru_cache
@@ -145,7 +147,7 @@ def test_units_are_judged_by_exact_influence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recalls", "held"), [((0.7, 0.8, 1.0), True), ((0.4, 0.8, 1.0), False), ((0.505, 0.8, 1.0), None)]
+    ("recalls", "held"), [((0.95, 0.97, 1.0), True), ((0.6, 0.97, 1.0), False), ((0.905, 0.97, 1.0), None)]
 )
 def test_the_induction_is_judged_in_every_layer(recalls: tuple[float, ...], held: bool | None) -> None:
     numbers = {f"{d}/pr1/recall": sure(r) for d, r in enumerate(recalls, 1)}
@@ -162,7 +164,8 @@ def test_rules_are_compared_by_layer() -> None:
     shares = {f"{d}/{rule}/against": sure(0.1) for d in (1, 2) for rule in ("mod", "pr1")}
     gaps = {f"{d}/against, mod over pr1": sure(0.05) for d in (1, 2)}
     assert judged("S3-B3-least", shares | gaps).held is True
-    assert judged("S3-B3-least", shares | gaps | {"2/against, mod over pr1": sure(0.0)}).held is False
+    assert "layer 1: RectGradMod 0.10" in judged("S3-B3-least", shares | gaps).measured
+    assert judged("S3-B3-least", shares | gaps | {"2/against, mod over pr1": sure(-0.05)}).held is False
 
 
 def coherent(gap: float) -> dict[str, Number]:
@@ -176,25 +179,27 @@ def coherent(gap: float) -> dict[str, Number]:
     numbers |= {
         "smoother": sure(gap),
         "border gap": sure(gap),
+        "border/chance": Number(0.31),
         "border/no padding trick": sure(0.2),
         "blank/RectGrad": Number(0),
     }
     for name in (*maps.BASELINES, *maps.OURS, "RectGradMod"):
+        numbers[f"nonzero/{name}/times"] = sure(1 + gap)
         numbers |= {
             f"plain/{name}/outside": sure(0.05),
             f"cut/{name}/outside": sure(0.05),
             f"near/{name}/outside": sure(0.01),
         }
-        numbers |= {f"against/{name}": sure(0.1), f"roughness/{name}": sure(2.0), f"nonzero/{name}": sure(0.02 + gap)}
+        numbers |= {f"against/{name}": sure(0.1), f"roughness/{name}": sure(2.0), f"nonzero/{name}": sure(0.02)}
         numbers |= {f"border/{name}": sure(0.1), f"look/{name}": sure(0.95 + gap)}
         for kind in ("plain", "cut"):
             numbers |= {f"{kind}/{name}/outside gap": sure(gap), f"{kind}/{name}/alike gap": sure(gap)}
-            numbers |= {f"{kind}/{name}/alike": sure(0.2), f"{kind}/coherent over single": sure(gap)}
+            numbers |= {f"{kind}/{name}/alike": sure(0.2), f"{kind}/{name}/alike over single": sure(gap)}
     return numbers
 
 
 GAPS = [
-    "S3-Fig1/F.1", "S3-Fig5a", "S3-Fig5a-threshold", "S3-Fig15", "S3-Fig15-threshold", "S3-Fig15-others", "S3-B4/Fig17",
+    "S3-Fig1/F.1", "S3-Fig5a", "S3-Fig5a-threshold", "S3-Fig15", "S3-Fig15-threshold", "S3-Fig15-others",
     "S3-B4-against", "S3-C1-border", "S3-C2-smooth", "S3-Note3",
 ]  # fmt: skip
 
@@ -207,6 +212,23 @@ def test_coherence_is_judged_by_gaps(id: str) -> None:
     )
 
 
+def test_a_little_more_on_the_background_highlights_nothing() -> None:
+    assert [judged("S3-B4/Fig17", coherent(gap)).held for gap in (0.2, 0.03, 0.0, 0.055)] == [True, False, False, None]
+
+
+def test_slightly_is_no_more_than_twice() -> None:
+    assert judged("S3-Note3", coherent(0.5)).held is True
+    assert judged("S3-Note3", coherent(2.0)).held is False
+    assert judged("S3-Note3", coherent(0.5) | {"nonzero/DeepLIFT/times": sure(0.5)}).held is False
+
+
+def test_each_coherent_baseline_counts() -> None:
+    numbers = coherent(0.03) | {"plain/SmoothGrad/alike over single": sure(-0.03)}
+    assert judged("S3-Fig15-others", numbers).held is False
+    numbers |= {"plain/Guided Backpropagation/alike": sure(0.3)}
+    assert "Guided Backpropagation 0.30" in judged("S3-Fig15", numbers).measured
+
+
 def test_one_baseline_is_enough_to_lose() -> None:
     numbers = coherent(0.03) | {"plain/DeepLIFT/outside gap": sure(-0.03)}
     assert judged("S3-Fig5a", numbers).held is False
@@ -216,10 +238,12 @@ def test_one_baseline_is_enough_to_lose() -> None:
 
 
 def sweep(**changed: Number) -> dict[str, Number]:
-    numbers = {"alike/20 to 80": sure(0.95), "alike/tau": sure(0.95), "region": sure(0.8), "layers": Number(4)}
+    numbers = {"alike/20 to 80": sure(0.95), "region": sure(0.95), "layers": Number(4)}
+    numbers |= {f"alike/guided/{q}": sure(0.95) for q in (20, 50, 80)}
+    numbers |= {"tau 0 in all layers": Number(9), "identical": Number(9)}
     numbers |= {f"zero/{q}": Number(0.95) for q in (20, 50, 80)} | {f"layers/{q}": Number(3) for q in (20, 50, 80)}
     numbers |= {f"gain/{name}": sure(0.1) for name in ("0 to 20", "80 to 99")} | {"passed/0": Number(1)}
-    numbers |= {f"sparser/{name}": sure(0.1) for name in ("80 to 90", "90 to 95", "95 to 99")}
+    numbers |= {f"sparser/{name}": sure(0.1) for name in ("80 to 90", "90 to 95", "95 to 99", "80 to 99")}
     for q in (0, 20, 80, 90, 95, 99):
         numbers |= {f"inside/q = {q}": sure(0.5), f"nonzero/q = {q}": sure(0.5)}
     return {**numbers, "inside/area": Number(0.2), **changed}
@@ -230,9 +254,10 @@ def sweep(**changed: Number) -> dict[str, Number]:
     [
         ("S3-Fig4-zero", "gain/0 to 20", -0.1, 0.005),
         ("S3-Fig4-constant", "alike/20 to 80", 0.5, 0.905),
-        ("S3-Fig4-guided", "alike/tau", 0.5, 0.905),
-        ("S3-Fig4-sparse", "sparser/90 to 95", -0.1, 0.005),
-        ("S3-Fig4-regions", "region", 0.2, 0.505),
+        ("S3-Fig4-guided", "alike/guided/20", 0.5, 0.905),
+        ("S3-Fig4-guided", "alike/guided/80", 0.5, 0.905),
+        ("S3-Fig4-sparse", "sparser/80 to 99", -0.1, 0.005),
+        ("S3-Fig4-regions", "region", 0.6, 0.905),
         ("S3-Fig4-focus", "gain/80 to 99", -0.1, 0.005),
     ],
 )
@@ -240,6 +265,17 @@ def test_the_sweep_is_judged(id: str, name: str, low: float, middle: float) -> N
     assert judged(id, sweep()).held is True
     assert judged(id, sweep(**{name: sure(low)})).held is False
     assert judged(id, sweep(**{name: sure(middle)})).held is None
+
+
+def test_no_step_may_be_denser() -> None:
+    assert judged("S3-Fig4-sparse", sweep(**{"sparser/80 to 90": sure(0.0)})).held is True
+    assert judged("S3-Fig4-sparse", sweep(**{"sparser/80 to 90": sure(-0.1)})).held is False
+
+
+def test_maps_are_those_of_tau_zero_bit_for_bit() -> None:
+    assert judged("S3-Fig4-identical", sweep()).held is True
+    assert judged("S3-Fig4-identical", sweep(identical=Number(8))).held is False
+    assert judged("S3-Fig4-identical", sweep(**{"tau 0 in all layers": Number(0)})).held is None
 
 
 def test_tau_must_be_zero_nearly_everywhere() -> None:
@@ -250,6 +286,7 @@ def test_tau_must_be_zero_nearly_everywhere() -> None:
 def inside(growth: float, ratio: float, alike: float) -> dict[str, Number]:
     numbers = {"layers": Number(2)}
     for kind in maps_layers.KINDS:
+        numbers[f"{kind}/start"] = Number(2)
         for what in ("outside", "variation"):
             numbers |= {f"{kind}/{what}/{layer}": sure(0.5) for layer in (0, 1, 2)}
             numbers |= {f"{kind}/{what}/growth": sure(growth), f"{kind}/{what}/step/0": sure(growth)}
@@ -261,12 +298,29 @@ def inside(growth: float, ratio: float, alike: float) -> dict[str, Number]:
 
 
 def test_layers_are_judged() -> None:
-    for id in ("S3-Fig6/14", "S3-Fig6-variation", "S3-Fig6-exponential"):
+    for id in ("S3-Fig6/14", "S3-Fig6-product", "S3-Fig6-variation", "S3-Fig6-exponential"):
         assert [judged(id, inside(g, 0, 1)).held for g in (0.1, -0.1, 0.005)] == [True, False, None]
     for id in ("S3-Fig6-rectgrad", "S3-Fig6-rectgrad-variation"):
         assert [judged(id, inside(g, 0, 1)).held for g in (-0.1, 0.1, -0.005)] == [True, False, None]
     assert [judged("S3-Frequency", inside(0, r, 1)).held for r in (0.0, 0.5, -0.5, 0.22)] == [True, False, False, None]
     assert [judged("S3-A.1/Fig13", inside(0, 0, a)).held for a in (0.9, 0.2)] == [True, False]
+    other = inside(0, 0, 1) | {"fires/2/log ratio": sure(1.0), "fires/2/alike": Number(0.1)}
+    for id in ("S3-Frequency", "S3-A.1/Fig13"):
+        assert "1 of 2 layers (not in ReLU 2)" in judged(id, other).measured
+
+
+def test_constant_gradients_are_no_start() -> None:
+    """Behind the last two ReLUs the gradient is the same everywhere but for rounding."""
+    variation = torch.tensor([[0.5, 0.5], [0.0, 0.4], [1e-8, 0.0], [0.0, 0.0]])
+    assert maps_layers.rough(variation) == 1
+    assert maps_layers.rough(variation[:1] * 0) == 0
+    shallow = inside(0.1, 0, 1) | {"Saliency Map/start": Number(1)}
+    del shallow["Saliency Map/outside/step/1"], shallow["Saliency Map/outside/2"]
+    assert judged("S3-Fig6-exponential", shallow).held is True
+    assert "ReLU 1 of 2" in judged("S3-Fig6/14", shallow).measured
+    maps_layers_claims.PICTURES[1].draw(Measured(shallow))
+    assert not maps_layers_claims._varies(torch.full((1, 4, 4), 0.3))
+    assert maps_layers_claims._varies(torch.eye(4)[None])
 
 
 def attack(gap: float) -> dict[str, Number]:
@@ -295,6 +349,20 @@ def test_maps_alike_within_a_class_and_not_beyond() -> None:
     assert found.tolist() == pytest.approx([1 - between] * 4, abs=1e-5)
 
 
+def test_likeness_has_the_spread_of_new_samples() -> None:
+    """The interval of one sample is as wide as means of many samples are spread; plain values make it half as wide."""
+    g = torch.Generator().manual_seed(0)
+    pattern = torch.randn(2, 1, 4, 4, generator=g)
+    targets, boxes = torch.arange(24) % 2, torch.tensor([[0, 0, 4, 4]] * 24)
+    means, errors = [], []
+    for _ in range(60):
+        loud = torch.rand(24, 1, 1, 1, generator=g) * 2
+        found = maps.class_likeness(pattern[targets] * loud + torch.randn(24, 1, 4, 4, generator=g), boxes, targets)
+        means.append(float(found.mean()))
+        errors.append(float(found.std()) / 24**0.5)
+    assert np.std(means) == pytest.approx(np.mean(errors), rel=0.3)
+
+
 def test_pictures_are_capped_as_the_appendix_says() -> None:
     one = np.random.default_rng(0).normal(size=(3, 20, 20))
     s = one.sum(0)
@@ -318,6 +386,18 @@ def test_shares_outside_are_paired() -> None:
     assert numbers["plain/DeepLIFT/outside gap"].value == pytest.approx(0.5)
     assert numbers["mod gap"].value == pytest.approx(0.5)
     assert numbers["border/no padding trick"].value == pytest.approx(1 - 20 * 20 / 24**2)
+    assert numbers["border/chance"].value == pytest.approx(1 - 20 * 20 / 24**2)
+    few = maps.gaps({name: held[name] for name in ("RectGrad", "Saliency Map")}, mask)
+    assert judged("S3-Fig5a-mobilenet", few).held is True
+
+
+def test_sparsity_is_that_of_thresholded_baselines() -> None:
+    ramp = torch.arange(1.0, 101.0).reshape(1, 1, 10, 10).repeat(2, 1, 1, 1)
+    held = dict.fromkeys((*maps.BASELINES, *maps.OURS, *maps.VARIANTS), ramp)
+    held["RectGrad"] = ramp * (ramp > 97)
+    numbers = maps._techniques(held)
+    assert numbers["nonzero/DeepLIFT"].value == pytest.approx(0.02)
+    assert numbers["nonzero/DeepLIFT/times"].value == pytest.approx(1.5)
 
 
 def test_regions_and_correlations() -> None:
@@ -334,6 +414,11 @@ def test_sweeps_run_on_any_network(tmp_path: Path) -> None:
     maps_of, numbers = maps_sweep.swept(lab(tmp_path), net, x)
     assert numbers["layers"].value == 5
     assert 0 <= numbers["zero/50"].value <= 1
+    assert numbers["identical"].value == numbers["tau 0 in all layers"].value
+    out = net(x).argmax(1)
+    times = (lab(tmp_path).method("guided_backprop")(net, x, out) * x).sum(1, keepdim=True)
+    alike = maps_sweep.correlation(maps_of["q = 50"], times).mean()
+    assert numbers["alike/guided/50"].value == pytest.approx(float(alike), abs=1e-6)
     assert set(maps_of) == {maps_sweep.TAU_ZERO, *(f"q = {q}" for q in (0, 10, 20, 50, 80, 90, 95, 99))}
 
 

@@ -67,7 +67,7 @@ def _values(claims: Claims, parts: list[Part]) -> dict[str, Any]:
         "total": sum(counts.values()),
         "marks": MARKS,
         "meaning": {verdict: text for verdict, text in MEANING.items() if counts[verdict]},
-        "errors": [row for one in parts for row in one.rows if row.error],
+        "errors": [row for one in parts for row in one.rows if row.shows_error],
         "cannot": [row for one in parts for row in one.rows if row.verdict == CANNOT],
         "command": command(claims),
         "times": _times(claims),

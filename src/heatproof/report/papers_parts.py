@@ -49,6 +49,11 @@ class Row:
     shown: bool
 
     @property
+    def shows_error(self) -> bool:
+        """The paper errs here, and there is a measurement or a reason that says so."""
+        return self.error and self.verdict not in (OUT, TODO)
+
+    @property
     def mark(self) -> str:
         return MARKS[self.verdict]
 
@@ -71,7 +76,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Part:
-    """One paper; ``undrawn`` are titles of pictures without a measurement."""
+    """One paper; ``undrawn`` are titles of pictures without a measurement, and why there is none."""
 
     paper: Paper
     counts: dict[str, int]
@@ -96,7 +101,8 @@ def part(paper: Paper, claims: Claims) -> Part:
             Shown(picture.title, picture.source, image, picture.photos, new, [r for r in held if r not in new])
         )
         told |= {row.id for row in held}
-    undrawn = [picture.title for picture in paper.pictures if picture not in pictures]
+    out = claims.config.get("left_out", {})
+    undrawn = [f"{p.title} ({out.get(p.experiment) or TODO})" for p in paper.pictures if p not in pictures]
     return Part(paper, count(rows.values()), shown, list(rows.values()), undrawn)
 
 
@@ -108,12 +114,26 @@ def rows_of(paper: Paper, claims: Claims, under: Iterable[str] = ()) -> list[Row
     return [
         Row(
             **{name: str(row[name]) for name in texts},
-            said=" ".join(text for text in (row["reason"], row["why"]) if text and row["verdict"] not in (OUT, TODO)),
+            said="" if row["verdict"] in (OUT, TODO) else sentences(row["reason"], row["why"]),
             error=row["id"] in errors,
             shown=row["id"] in set(under),
         )
         for row in own
     ]
+
+
+def sentences(*texts: str) -> str:
+    """Texts one after the other, each as a sentence.
+
+    Example:
+        >>> sentences("the interval holds both answers", "", "SqueezeNet stands for VGG-16.")
+        'The interval holds both answers. SqueezeNet stands for VGG-16.'
+    """
+    return " ".join(
+        (text if text.startswith("heatproof ") else text[0].upper() + text[1:]) + ("" if text[-1] in ".!?" else ".")
+        for text in texts
+        if text
+    )
 
 
 def count(rows: Iterable[Row]) -> dict[str, int]:
@@ -143,5 +163,5 @@ def coded(text: str) -> Markup:
 def commands(text: str) -> list[tuple[str, bool]]:
     """A text in pieces, each with whether it is a command."""
     if "`" not in text:
-        text = re.sub(r"(?<=: )(heatproof (?:(?! \(|[;.,](?:\s|$)).)+)", r"`\1`", text, count=1)
+        text = re.sub(r"(?<=: )(heatproof (?:'[^']*'|(?! \(|[;.,](?:\s|$)).)+)", r"`\1`", text, count=1)
     return [(piece, place % 2 == 1) for place, piece in enumerate(text.split("`")) if piece]

@@ -48,12 +48,12 @@ def sum_pool_gradient(
     _check(images, filters, target, direction, at_zero)
     own = filters[target].to(images)
     sign = SIGNS[direction]
-    z = _shifted(images, own, sign).sum(1, keepdim=True)  # (w * x)_ij
+    z = shifted(images, own, sign).sum(1, keepdim=True)  # (w * x)_ij
     a = ((z > 0) if at_zero == 0 else (z >= 0)).to(images.dtype)  # a_ij = 1{(w * x)_ij >= 0}, section 5.3
-    return _shifted(a, own, -sign)  # dl/dx_ij = sum_kl a_{i+k,j+l} w_kl, section 5.3
+    return shifted(a, own, -sign)  # dl/dx_ij = sum_kl a_{i+k,j+l} w_kl, section 5.3
 
 
-def _shifted(values: Tensor, own: Tensor, sign: int) -> Tensor:
+def shifted(values: Tensor, own: Tensor, sign: int) -> Tensor:
     """sum_kl w_kl v_{i + sign k, j + sign l} for each channel, zero outside the image. ``-> (B, C, H, W)``."""
     height, width = values.shape[2:]
     rows, columns = own.shape[2] // 2, own.shape[3] // 2

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .sum_pool import _shifted, sum_pool_gradient
+from .sum_pool import shifted, sum_pool_gradient
 
 
 def sum_pool_integrated(images: Tensor, filters: Tensor, target: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def sum_pool_smoothgrad(images: Tensor, filters: Tensor, target: Tensor, sigma: 
         raise InputError(f"sigma={sigma!r}; expected a number above 0")
     own = filters[target].to(images)
     size = (images.flatten(1).amax(1) - images.flatten(1).amin(1))[:, None, None, None] * sigma
-    norm = _shifted(torch.ones_like(images), own.square(), 1).sum(1, keepdim=True).sqrt()
-    z = _shifted(images, own, 1).sum(1, keepdim=True)
+    norm = shifted(torch.ones_like(images), own.square(), 1).sum(1, keepdim=True).sqrt()
+    z = shifted(images, own, 1).sum(1, keepdim=True)
     active = torch.special.ndtr(z / (size * norm))
-    return _shifted(active, own, -1)
+    return shifted(active, own, -1)

@@ -40,6 +40,7 @@ def _panel(lab: Lab, model: nn.Module) -> Measured:
     others = hot[torch.arange(CLASSES) != DIGIT].amax(0)
     shared = (hot[DIGIT] * others).sum(1) / hot[DIGIT].sum(1)
     alike = torch.stack([spearman(m, x, absolute=True) for m in maps]).amin(0)
+    coin = 1 - (1 - single[torch.arange(CLASSES) != DIGIT]).prod(0)
     numbers = {
         "images": Number(len(x)),
         "visible": over(alike),
@@ -47,16 +48,21 @@ def _panel(lab: Lab, model: nn.Module) -> Measured:
         "chance": over(chance),
         "beyond chance": over(everywhere - chance),
         "in another too": over(shared),
+        "another by chance": over(coin),
+        "another beyond chance": over(shared - coin),
     }
     means = torch.stack([pixels[labels == c].mean(0).cpu() for c in range(CLASSES)])
     for c in EXPECTED:
-        numbers[f"strokes/{c}"] = over(
-            torch.stack([_strokes(m, means[c], i) for m, i in zip(maps[c], ink, strict=True)])
-        )
+        alike = torch.stack([_strokes(maps[:, i], means[c], where) for i, where in enumerate(ink)], 1)
+        others = alike[torch.arange(CLASSES) != c].mean(0)
+        numbers[f"strokes/{c}"] = over(alike[c] - others)
+        numbers[f"strokes own/{c}"] = over(alike[c])
+        numbers[f"strokes rank/{c}"] = Number(1 + int((alike.mean(1) > alike[c].mean()).sum()))
     cgi = lab.method("cgi")(model, x[:1].to(lab.device), torch.tensor([DIGIT], device=lab.device)).cpu()
     return Measured(numbers, {"photo": x[0], "maps": maps[:, 0].float(), "cgi": cgi[0].float()})
 
 
 def _strokes(values: Tensor, mean: Tensor, ink: Tensor) -> Tensor:
-    """Rank correlation, over the pixels of a digit, of a label's map with the mean image of that label."""
-    return spearman(values[ink][None, None, None], mean[ink][None, None, None])[0]
+    """Rank correlation, over the pixels of a digit, of the maps of all labels with one mean image. ``-> (C,)``."""
+    rows = values[:, ink][:, None, None]
+    return spearman(rows, mean[ink].to(rows.dtype).expand_as(rows))

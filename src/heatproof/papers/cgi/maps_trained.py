@@ -1,8 +1,9 @@
-"""What section 3 says of trained networks, on two of them: sums and logits, gradient and input, what competition leaves."""
+"""What section 3 says of trained networks: sums and logits, gradient and input, what competition leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import nan
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +16,21 @@ from ..numbers import over
 from ..types import Measured, Number
 
 CLASSES, TOP, SHOWN, BATCH = 10, 0.2, 60, 25
-NETWORKS = {"mnist-cnn": "MNIST", "cifar-clean": "CIFAR10"}
-"""By the data that they are tested on."""
 
 
-def trained_networks(lab: Lab) -> Measured:
-    """Numbers under "NETWORK/..."; logits and sums of maps of some images as arrays."""
-    numbers: dict[str, Number] = {}
-    arrays: dict[str, Tensor] = {}
-    for name, data in NETWORKS.items():
-        model, (x, _) = lab.network(name), lab.labelled(data, "test", lab.pick(100, 300, 1000))
-        found = _Maps(lab, model, x)
-        numbers |= {f"{name}/{what}": number for what, number in _numbers(found)}
-        arrays[f"{name}/logits"] = found.logits[:, :SHOWN].float()
-        arrays[f"{name}/sums"] = found.sums[:, :SHOWN].float()
-    return Measured(numbers, arrays)
+def trained_mnist(lab: Lab) -> Measured:
+    return _trained(lab, lab.network("mnist-cnn"), "MNIST")
+
+
+def trained_cifar(lab: Lab) -> Measured:
+    return _trained(lab, lab.network("cifar-clean"), "CIFAR10")
+
+
+def _trained(lab: Lab, model: nn.Module, data: str) -> Measured:
+    """Numbers over test images; logits and sums of maps of some images as arrays."""
+    found = _Maps(lab, model, lab.labelled(data, "test", lab.pick(100, 300, 1000))[0])
+    arrays = {"logits": found.logits[:, :SHOWN].float(), "sums": found.sums[:, :SHOWN].float()}
+    return Measured(dict(_numbers(found)), arrays)
 
 
 class _Maps:
@@ -42,6 +43,8 @@ class _Maps:
         self.maps, self.left = (_of_all(lab.method(text), model, x) for text in ("gradient_x_input", "cgi"))
         gradient = lab.method("gradient")(model, x, self.chosen.to(x.device)).flatten(1).double().cpu()
         self.x, self.sums = x.flatten(1).double().cpu(), self.maps.sum(2)
+        self.live = self.x != 0
+        self.gradients = torch.where(self.live, self.maps / torch.where(self.live, self.x, 1.0), 0.0)
         self.sizes = gradient.norm(dim=1) * self.x.norm(dim=1)
 
     def of_chosen(self, values: Tensor) -> Tensor:
@@ -70,8 +73,10 @@ def _numbers(found: _Maps) -> Iterator[tuple[str, Number]]:
     yield "slope", over(_slope(found.logits, found.sums))
     yield "delta", over(found.of_chosen(found.sums) / found.sizes)
     yield "delta by chance", Number(found.x.shape[1] ** -0.5)
-    yield "twice the next", over((logits >= 2 * others.amax(0)).double())
-    yield "ratio to the next", Number(float((logits / others.amax(0)).median()))
+    ratio = (logits / others.amax(0)).where(others.amax(0) > 0, nan)
+    yield "twice the next", over((ratio >= 2).double().where(~ratio.isnan(), nan))
+    yield "next over 0", over((~ratio.isnan()).double())
+    yield "ratio to the next", Number(float(ratio.nanmedian()))
     yield "ratio to the rest", Number(float((logits / others.abs().mean(0)).median()))
     yield "left", _ratio(found.of_chosen(found.left.sum(2)), found.of_chosen(found.sums))
     yield "kept", over(_kept(found.of_chosen(found.left), found.of_chosen(found.maps)))
@@ -80,16 +85,54 @@ def _numbers(found: _Maps) -> Iterator[tuple[str, Number]]:
 
 
 def _overlaps(found: _Maps) -> Iterator[tuple[str, Number]]:
-    """Sets of the largest fifth of the pixels that are not 0, of the chosen label and of each other one."""
-    live = found.x != 0
-    count = (TOP * live.sum(1)).round().long()
-    top = torch.stack([_largest(m.abs(), count) for m in found.maps])
-    own = found.of_chosen(top)
-    both = found.of_others((top & own).sum(2).double()) / live.sum(1)
-    yield "overlap", over(both.mean(0))
-    votes = found.of_chosen(found.maps).abs()
-    yield "carried", over((votes * own).sum(1) / votes.sum(1))
-    yield "alike", over(found.of_others(_cosine(found.maps, found.of_chosen(found.maps), top & own)).nanmean(0))
+    """Sets of the largest fifth of the live pixels, of the chosen label and of each other one.
+
+    All maps hold the same |x|, so that theirs meet by chance as well: "null" is of gradients shuffled over live pixels.
+    """
+    noise = shuffled(found.gradients, found.live)
+    for what, values, null in (
+        ("overlap", found.gradients, noise),
+        ("overlap of maps", found.maps, noise * found.x),
+    ):
+        met, chance = (_met(found, v) for v in (values, null))
+        yield what, over(met)
+        yield f"{what}/null", over(chance)
+        yield f"{what}/beyond", over(met - chance)
+    carried, chance = (_carried(found, v) for v in (found.maps, noise * found.x))
+    yield "carried", over(carried)
+    yield "carried/null", over(chance)
+    yield "carried/beyond", over(carried - chance)
+    both, own = _shared(found, found.gradients), found.of_chosen(found.gradients)
+    yield "alike", over(found.of_others(_cosine(found.gradients, own, both)).nanmean(0))
+
+
+def shuffled(gradients: Tensor, live: Tensor) -> Tensor:
+    """Gradients of each label in a random order of their own over live pixels; 0 elsewhere. ``(C, B, N), (B, N)``."""
+    keys = torch.rand(gradients.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    drawn = (keys + 2.0 * ~live).argsort(2)
+    places = torch.argsort((~live).int(), dim=1, stable=True).expand_as(drawn)
+    return torch.zeros_like(gradients).scatter(2, places, gradients.gather(2, drawn)) * live
+
+
+def _shared(found: _Maps, values: Tensor) -> Tensor:
+    """Pixels in the largest fifth of a label and in that of the chosen one. ``(C, B, N)``."""
+    top = torch.stack([_top(found, v) for v in values])
+    return top & found.of_chosen(top)
+
+
+def _met(found: _Maps, values: Tensor) -> Tensor:
+    """Share of the live pixels that both sets hold, in the mean over the other labels. ``(B,)``."""
+    return (found.of_others(_shared(found, values).sum(2).double()) / found.live.sum(1)).mean(0)
+
+
+def _carried(found: _Maps, maps: Tensor) -> Tensor:
+    """Share of the chosen map's mass in its largest fifth. ``(B,)``."""
+    votes = found.of_chosen(maps).abs()
+    return torch.div((votes * _top(found, votes)).sum(1), votes.sum(1))
+
+
+def _top(found: _Maps, values: Tensor) -> Tensor:
+    return _largest(values.abs(), (TOP * found.live.sum(1)).round().long())
 
 
 def _other_labels(found: _Maps) -> Iterator[tuple[str, Number]]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...checks.randomize import blocks_of, randomize, stage_names
 from ...combine.kept import kept
+from ...errors import InputError
 from ...similarity import spearman, ssim, zero_pattern_null
 from ...theory.nulls import sparse_spearman_null
 from ...types import Explain
@@ -22,9 +23,10 @@ INPUT, LRP = ("gradient_x_input", "cgi"), ("lrp", "clrp")
 SIGNS = ("lrp(rule='alphabeta')", "compete(lrp(rule='alphabeta'))")
 """Pairs of a method and its competition."""
 ORDERS = ("independent", "cascading")
-PHOTOS = ("n01532829/house_finch.jpg", "n01558993/robin.jpg", "n01614925/bald_eagle.jpg")
+PHOTOS = ("n01532829/house_finch.jpg", "n01558993/robin.jpg", "n01614925/bald_eagle.jpg",
+          "n01537544/indigo_bunting.jpg", "n01820546/lorikeet.jpg", "n01843383/toucan.jpg")  # fmt: skip
 """Birds, as in the paper."""
-SIDE = 112
+SIDE = 96
 CHOICES = ("", "predicted/")
 """The class that is explained: the trained network's throughout, or that of the network in hand."""
 
@@ -76,24 +78,27 @@ def digits(lab: Lab) -> Measured:
 
 def birds(lab: Lab) -> Measured:
     """Gradient x input and CGI of photos, 1000 classes; each photo has randomised networks of its own."""
-    positions = {"independent": lab.pick((5, 10), (4, 7, 10), tuple(range(2, 11))),
-                 "cascading": lab.pick((1, 5, 10), (1, 5, 10), tuple(range(1, 11)))}  # fmt: skip
+    positions = {"independent": lab.pick((10,), (5, 10), tuple(range(2, 11))),
+                 "cascading": lab.pick((1, 10), (1, 5, 10), tuple(range(1, 11)))}  # fmt: skip
     return one_seed_each(Sweep.of(lab, positions, independent=(INPUT,), cascading=(INPUT,)), *_photos(lab))
 
 
 def birds_lrp(lab: Lab) -> Measured:
-    """LRP and CLRP of photos, 1000 classes."""
-    positions = {"cascading": lab.pick((1, 5), (1, 5, 10), tuple(range(1, 11)))}
-    return one_seed_each(Sweep.of(lab, positions, cascading=(LRP,)), *_photos(lab))
+    """LRP and CLRP of photos, 1000 classes; by the alphabeta rule, since LRP-epsilon is gradient x input here."""
+    positions = {"cascading": lab.pick((1, 10), (1, 10), tuple(range(1, 11)))}
+    return one_seed_each(Sweep.of(lab, positions, cascading=(SIGNS,)), *_photos(lab))
 
 
 def _photos(lab: Lab) -> tuple[nn.Module, Tensor]:
-    """Photos of birds at 112 px; unreduced at 224 as in the paper. SqueezeNet, whose logits are linear here as VGG's are.
+    """Photos of birds at 96 px; unreduced at 224 as in the paper. SqueezeNet, whose logits are linear here as VGG's are.
 
     Its last ReLU would hold many logits of a random network at zero everywhere: blank maps, whatever the method.
     """
     held = lab.photos()
-    pixels = held.pixels[[held.names.index(name) for name in PHOTOS[: lab.pick(1, 3)]]]
+    wanted = PHOTOS[: lab.pick(2, 6)]
+    if lacking := [name for name in wanted if name not in held.names]:
+        raise InputError(f"photos are missing or cannot be read: {', '.join(lacking)} of imagenet-samples")
+    pixels = held.pixels[[held.names.index(name) for name in wanted]]
     side = lab.pick(SIDE, SIDE, pixels.shape[-1])
     small = F.interpolate(pixels, size=side, mode="bilinear", antialias=True, align_corners=False)
     model = lab.photo_net("squeezenet1_0")
@@ -128,13 +133,14 @@ def one_seed(
     for plain, competing in dict.fromkeys(pair for given in sweep.pairs.values() for pair in given):
         left = remains(original.of[plain][0], original.of[competing][0])
         found |= {f"original/{competing}/{what}": values for what, values in left.items()}
+        found |= {f"original/{name}/image": shown(original.of[name][0], x) for name in (plain, competing)}
     for places, network in stages(model, x, sweep.positions, seed):
         here = explained(sweep.methods_at(places), network, x, original.said)
         for order, position in places:
             found[f"{order}/changed/{position}"] = (here.said != original.said).double()
             maps |= here.drawn(f"{order}/{position}", drawn)
             for pair in sweep.pairs[order]:
-                found |= compared(order, pair, position, original, here)
+                found |= compared(order, pair, position, original, here, x)
     return found, maps
 
 
@@ -157,22 +163,32 @@ def explained(methods: Mapping[str, Explain], model: nn.Module, x: Tensor, fixed
     return Maps({name: method(model, x, rows) for name, method in methods.items()}, said)
 
 
-def compared(order: str, pair: Pair, position: int, original: Maps, maps: Maps) -> Cells:
-    """A method and its competition under one network, beside their maps of the original one."""
+def compared(order: str, pair: Pair, position: int, original: Maps, maps: Maps, x: Tensor) -> Cells:
+    """A method and its competition under one network, beside their maps of the original one and beside the images."""
     found: Cells = {}
+    trained = remains(*(original.of[name][0] for name in pair))
     for row, choice in enumerate(CHOICES):
         before, after = (maps.of[name][row] for name in pair)
         similar = [resemblance(original.of[name][0], maps.of[name][row]) for name in pair]
         for name, values in zip(pair, similar, strict=True):
             found |= {f"{choice}{order}/{name}/{metric}/{position}": v for metric, v in values.items()}
+        for name, values in zip(pair, (before, after), strict=True):
+            found[f"{choice}{order}/{name}/image/{position}"] = shown(values, x)
+            found[f"{choice}{order}/{name}/image expected/{position}"] = zero_pattern_null(x, values).nan_to_num()
         found[f"{choice}{order}/{pair[1]}/less/{position}"] = similar[0]["absolute"] - similar[1]["absolute"]
         left = {
             "expected": chance(original.of[pair[0]][0], original.of[pair[1]][0], before, after),
-            **remains(before, after),
+            **(here := remains(before, after)),
+            **{f"fallen {what}": trained[what] - values for what, values in here.items()},
         }
         found |= {f"{choice}{order}/{pair[1]}/{what}/{position}": v for what, v in left.items()}
         found[f"{choice}{order}/{pair[0]}/expected/{position}"] = zero_pattern_null(original.of[pair[0]][0], before)
     return found
+
+
+def shown(maps: Tensor, x: Tensor) -> Tensor:
+    """How much of the image a map shows: absolute rank correlation with it; a blank map shows nothing: 0."""
+    return spearman(maps, x, absolute=True).nan_to_num()
 
 
 def resemblance(a: Tensor, b: Tensor) -> Cells:

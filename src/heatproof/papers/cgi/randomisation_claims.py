@@ -20,11 +20,11 @@ MISSING = "the weights of {0} are not here; with them: " + COMMAND
 EXPERIMENTS: tuple[Experiment, ...] = (*weights.EXPERIMENTS, *labels.EXPERIMENTS)
 CLAIMS: tuple[Claim, ...] = (
     *claims((*weights.LAYERWISE, *weights.CASCADE, weights.CHANCE, *weights.RELEVANCE, *weights.OTHER_RULE), DIGITS, WHY),
-    *claims((*weights.LAYERWISE, *weights.CASCADE), BIRDS, WHY, THOUSAND),
-    *claims(weights.RELEVANCE, BIRDS_LRP, WHY, THOUSAND),
+    *claims((*weights.PHOTO_LAYERWISE, *weights.CASCADE), BIRDS, WHY, THOUSAND),
+    *claims(weights.OTHER_RULE, BIRDS_LRP, WHY, THOUSAND),
     Claim("S0-Fig5-VGG-19", "Figures 4, 5, 8 and 10 on VGG-19.", "section 4.1", "As S0-Fig5-blank-1000 and its neighbours.",
           missing=MISSING.format("vgg19", "gradient_x_input, cgi")),
-    Claim("S0-Fig6-VGG-16", "Figures 6 and 9 on VGG-16.", "section 4.1.3", "As S0-Fig6-less-1000 and its neighbours.",
+    Claim("S0-Fig6-VGG-16", "Figures 6 and 9 on VGG-16.", "section 4.1.3", "As S0-Fig9-less-1000 and its neighbours.",
           missing=MISSING.format("vgg16", "lrp, clrp")),
     *labels.CLAIMS,
 )  # fmt: skip
@@ -48,8 +48,9 @@ PICTURES: tuple[Picture, ...] = (
             ("S0-Fig5-chance", "S0-Fig5-blank", "S0-Fig9-less-own")),
     Picture("Likeness to the trained network's map", "", DIGITS, alike("cascading", INPUT),
             ("S0-Fig5-more", "S0-Fig5-shows", "S0-Fails", "S0-Passes")),
-    Picture(f"{BIRD}: LRP, random from the output down", "figures 6 and 9", BIRDS_LRP, strip("cascading", LRP),
-            ("S0-Fig6-less-1000", "S0-Fig6-shows-1000", "S0-Fig6-VGG-16"), photos=True),
+    Picture(f"{BIRD}: LRP by the alphabeta rule, random from the output down", "figures 6 and 9", BIRDS_LRP,
+            strip("cascading", SIGNS, own_class=True),
+            ("S0-Fig9-less-1000", "S0-Fig9-shows-1000", "S0-Fig9-less-own-1000", "S0-Fig6-VGG-16"), photos=True),
     Picture(f"{DIGIT}: LRP, random from the output down", "figure 6", DIGITS, strip("cascading", LRP),
             ("S0-Fig6-less", "S0-Fig6-shows", "S0-LRP"), photos=True),
     Picture(f"{DIGIT}: LRP by the alphabeta rule, random from the output down", "figure 9", DIGITS,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...theory.nulls import survival
-from ..judge import agrees, finding, said
+from ..judge import finding, said, within
 from ..types import Claim, Experiment, Finding, Measured
 from .randomisation import SIGNS, birds, birds_lrp, digits
 from .randomisation_judges import Judge, blank, falls, first, late, shows, stops
@@ -18,15 +18,15 @@ EXPERIMENTS = (
         reduced="64 images, 5 randomisations",
     ),
     Experiment(
-        BIRDS, birds, minutes=(1.5, 5.0), data=("photos", "squeezenet1_0_dc"),
-        reduced="SqueezeNet in place of VGG-19, 3 photos at 112 px in place of 224, 5 of 10 blocks",
+        BIRDS, birds, minutes=(1.4, 6.0), data=("photos", "squeezenet1_0_dc"),
+        reduced="SqueezeNet in place of VGG-19, 6 photos at 96 px in place of 224, 3 of 10 blocks",
     ),
     Experiment(
         BIRDS_LRP, birds_lrp, minutes=(None, 4.0), data=("photos", "squeezenet1_0_dc"),
-        reduced="SqueezeNet in place of VGG-16, 3 photos at 112 px in place of 224, 3 of 10 blocks",
+        reduced="SqueezeNet in place of VGG-16, 6 photos at 96 px in place of 224, 2 of 10 blocks",
     ),
 )  # fmt: skip
-PHOTOS = "SqueezeNet without its last ReLU, 1000 classes, birds at 112 px, each with a randomisation of its own"
+PHOTOS = "SqueezeNet without its last ReLU, 1000 classes, birds at 96 px, each with a randomisation of its own"
 SETTINGS = {
     DIGITS: "MNIST CNN with 10 classes, 5 randomisations of each block",
     BIRDS: PHOTOS,
@@ -47,41 +47,49 @@ class Row:
 
 
 BLANK, BIRD, STRUCTURE = "almost blank", "the bird, no matter which layer", "eliminates much of the structure"
-ALIKE = "absolute rank correlation with the trained network's map"
+ALIKE = "absolute rank correlation of map and image"
+LIKENESS = "absolute rank correlation with the trained network's map"
+LESS = "almost blank is under 5 %, and less than on the trained network for the same images"
 LOWER = "at every stage competition lowers the absolute rank correlation by over .2 and keeps under half of the mass"
 RULE = "the alphabeta rule (2, 1) in place of epsilon, since the paper names none"
 
 LAYERWISE = (
     Row("S0-Fig4-blank", "CGI's map is almost blank when any one layer is randomised.", "section 4.1.1, figure 4",
-        "share of gradient x input's nonzero values that CGI keeps; almost blank is under 5 % at every layer",
+        f"share of gradient x input's nonzero values that CGI keeps; {LESS}, at every layer",
         blank("independent", "cgi"), BLANK),
     Row("S0-Fig4-shows", "Gradient x input shows the image whichever layer is randomised.", "section 4.1.1, figure 4",
         f"{ALIKE}; shows is over .5 at every layer", shows("independent", "gradient_x_input"), BIRD),
     Row("S0-Fig4-stops", "CGI stops revealing the image as soon as any layer is randomised.", "section 4.1.1, figure 4",
         f"{ALIKE}; reveals is .5 or more at any layer", stops("independent", "cgi"), "immediately stops"),
     Row("S0-Fig8-blank", "In red and blue too CGI is almost blank when any one layer is randomised.", "figure 8",
-        "share of gradient x input's positive, and of its negative mass that CGI keeps; almost blank is under 5 % of both",
+        f"share of gradient x input's positive, and of its negative mass that CGI keeps; {LESS}",
         blank("independent", "cgi", ("red", "blue")), BLANK),
     Row("S0-Fig8-shows", "In red and blue gradient x input shows the image whichever layer is randomised.", "figure 8",
         "structural similarity (SSIM) of signed maps with the trained network's; shows is over .5 at every layer",
         shows("independent", "gradient_x_input", "ssim"), BIRD),
     Row("S0-Fig10-blank", "In absolute values too CGI is almost blank when any one layer is randomised.", "figure 10",
-        "share of gradient x input's L1 mass that CGI keeps; almost blank is under 5 % at every layer",
+        f"share of gradient x input's L1 mass that CGI keeps; {LESS}, at every layer",
         blank("independent", "cgi", ("mass",)), BLANK),
     Row("S0-Fig10-shows", "In absolute values gradient x input shows the image whichever layer is random.", "figure 10",
         "structural similarity (SSIM) of magnitudes with the trained network's; shows is over .5 at every layer",
         shows("independent", "gradient_x_input", "ssim_absolute"), BIRD),
 )  # fmt: skip
+PHOTO_LAYERWISE = tuple(
+    replace(row, what=f"{ALIKE}; shows is over .5 at every layer", judge=shows("independent", "gradient_x_input"))
+    if row.id in ("S0-Fig8-shows", "S0-Fig10-shows") else row
+    for row in LAYERWISE
+)  # fmt: skip
+"""A photo has no outline on black that SSIM would find again: what is looked for is the bird."""
 CASCADE = (
     Row("S0-Fig5-blank", "CGI's map is almost blank even when only the softmax layer is randomised.",
         "section 4.1.2, figure 5",
-        "share of gradient x input's nonzero values that CGI keeps, top layer random; almost blank is under 5 %",
+        f"share of gradient x input's nonzero values that CGI keeps, top layer random; {LESS}",
         blank("cascading", "cgi", where=first), BLANK),
     Row("S0-Fig5-shows", "Gradient x input shows the image after multiple blocks were randomised.",
         "section 4.1.2, figure 5", f"{ALIKE}, half of the blocks random or more; shows is over .5",
         shows("cascading", "gradient_x_input", where=late), "the bird, after multiple blocks"),
     Row("S0-Fig5-more", "CGI is much more sensitive to randomised weights than gradient x input.", "section 4.1.2",
-        f"{ALIKE}: the two methods' difference on the same images and networks; much is over .2 at every stage",
+        f"{LIKENESS}: the two methods' difference on the same images and networks; much is over .2 at every stage",
         falls("cascading", "gradient_x_input", "cgi"), "much more sensitive"),
 )  # fmt: skip
 RELEVANCE = (
@@ -105,13 +113,13 @@ OTHER_RULE = (
 
 def _chance(found: Measured) -> Finding:
     kept = found["cascading/cgi/kept/1"]
-    held = agrees(kept, 1 / 10)
+    held = within(kept, 1 / 10, 0.02)
     return finding(held, f"share kept {said(kept, 3)}; 1/k is .100, 2(1 - 2^-k)/k is {survival(10):.3f}", kept)
 
 
 CHANCE = Row(
     "S0-Fig5-chance", "With the top layer random a pixel stays with probability 1/k.", "section 3.1, figure 5",
-    "share of gradient x input's nonzero values that CGI keeps, top layer random, class fixed beforehand",
+    "share of gradient x input's nonzero values that CGI keeps, top layer random, class fixed beforehand; held: within .02",
     _chance, "1/k",
 )  # fmt: skip
 

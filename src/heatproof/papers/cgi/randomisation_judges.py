@@ -17,8 +17,9 @@ MUCH = 0.2
 """A difference of similarities that counts as much."""
 NAMES = {"gradient_x_input": "gradient x input", "cgi": "CGI", "lrp": "LRP", "clrp": "CLRP",
          "lrp(rule='alphabeta')": "LRP", "compete(lrp(rule='alphabeta'))": "CLRP"}  # fmt: skip
-METRICS = {"absolute": "absolute rank correlation", "signed": "signed rank correlation", "ssim": "SSIM",
-           "ssim_absolute": "SSIM of magnitudes"}  # fmt: skip
+TRAINED = "with the trained network's map"
+METRICS = {"image": "absolute rank correlation with the image", "absolute": f"absolute rank correlation {TRAINED}",
+           "ssim": f"SSIM {TRAINED}", "ssim_absolute": f"SSIM of magnitudes {TRAINED}"}  # fmt: skip
 
 
 def positions(found: Measured, order: str) -> list[int]:
@@ -35,6 +36,13 @@ def late(found: Measured, order: str) -> list[int]:
 def first(found: Measured, order: str) -> list[int]:
     """The top layer alone."""
     return positions(found, order)[:1]
+
+
+def scope(found: Measured, order: str, places: Sequence[int]) -> str:
+    """How many stages were measured, and how many predictions they change."""
+    changed = [found.value(f"{order}/changed/{p}") for p in places]
+    ends = " to ".join(dict.fromkeys(f"{100 * value:.0f}" for value in (min(changed), max(changed))))
+    return f"{len(places)} of {len(found.listed(order))} stages, which change {ends} % of the predictions"
 
 
 def correlation(number: Number) -> str:
@@ -77,17 +85,24 @@ def _hundredths(share: float) -> str:
 def blank(
     order: str, method: str, kinds: Sequence[str] = ("kept",), where: Callable[..., list[int]] = positions
 ) -> Judge:
-    """Whether less than `BLANK` is left at every stage. kinds: of pixels ("kept"), mass, red or blue."""
+    """Whether less than `BLANK` is left at every stage, and less than on the trained network for the same images.
+
+    Args:
+        kinds: of pixels ("kept"), mass, red or blue.
+    """
 
     def judge(found: Measured) -> Finding:
         places = where(found, order)
         shares = [found[f"{order}/{method}/{kind}/{p}"] for kind in kinds for p in places]
-        held = every(below(share, BLANK) for share in shares)
+        fallen = [found[f"{order}/{method}/fallen {kind}/{p}"] for kind in kinds for p in places]
+        held = every([*(below(share, BLANK) for share in shares), *(above(v, 0) for v in fallen)])
         texts = [f"{WHAT[kind]}: {percents(found, f'{order}/{method}/{kind}', order, places)}"
                  f"; trained {percent(found[f'original/{method}/{kind}'])}" for kind in kinds]  # fmt: skip
         own = [found[f"predicted/{order}/{method}/{kind}/{p}"].value for kind in kinds for p in places]
         ends = " to ".join(dict.fromkeys(map(_hundredths, (min(own), max(own)))))
-        shown = f"; with the class that the random network names {ends} %"
+        least = min(fallen)
+        shown = (f"; with the class that the random network names {ends} %; falls by {percent(least)} at least; "
+                 f"{scope(found, order, places)}")  # fmt: skip
         return finding(held, f"{NAMES[method]} keeps, of " + "; of ".join(texts) + shown, max(shares))
 
     return judge
@@ -96,13 +111,13 @@ def blank(
 WHAT = {"kept": "the nonzero pixels", "mass": "the mass", "red": "the positive mass", "blue": "the negative mass"}
 
 
-def shows(order: str, method: str, metric: str = "absolute", where: Callable[..., list[int]] = positions) -> Judge:
-    """Whether a map stays like the trained network's at every stage."""
+def shows(order: str, method: str, metric: str = "image", where: Callable[..., list[int]] = positions) -> Judge:
+    """Whether a map is like the image, or like the trained network's, at every stage."""
     return _alike(order, method, metric, where, above)
 
 
-def stops(order: str, method: str, metric: str = "absolute") -> Judge:
-    """Whether a map is unlike the trained network's as soon as a layer is random."""
+def stops(order: str, method: str, metric: str = "image") -> Judge:
+    """Whether a map is unlike the image as soon as a layer is random."""
     return _alike(order, method, metric, positions, below)
 
 
@@ -113,24 +128,29 @@ def _alike(
         places = where(found, order)
         values = [found[f"{order}/{method}/{metric}/{p}"] for p in places]
         values_told = told(found, f"{order}/{method}/{metric}", order, places)
-        text = f"{METRICS[metric]} with the trained network's map: {values_told}"
+        text = f"{METRICS[metric]}: {values_told}"
         nulls = _nulls(found, order, method, metric, places)
         worst = min(values) if side is above else max(values)
-        return finding(every(side(v, SHOWS) for v in values), f"{NAMES[method]}, {text}; {nulls}", worst)
+        return finding(
+            every(side(v, SHOWS) for v in values),
+            f"{NAMES[method]}, {text}; {nulls}; {scope(found, order, places)}",
+            worst,
+        )
 
     return judge
 
 
 def _nulls(found: Measured, order: str, method: str, metric: str, places: Sequence[int]) -> str:
-    """What the number is worth: all weights random, and for magnitudes the zeros alone."""
+    """What the number is worth: all weights random, and for likeness to the image the zeros alone."""
     last = positions(found, "cascading")[-1]
     text = f"all weights random {correlation(found[f'cascading/{method}/{metric}/{last}'])}"
-    if metric != "absolute":
+    if metric != "image":
         return text
-    expected = [found.value(f"{order}/{method}/expected/{p}") for p in places]
-    signed = [found.value(f"{order}/{method}/signed/{p}") for p in places]
+    expected = [found.value(f"{order}/{method}/image expected/{p}") for p in places]
     alone = f"{min(expected):z.2f} to {max(expected):z.2f} from which pixels are zero alone"
-    return f"{text}, {alone}; signed {min(signed):z.2f} to {max(signed):z.2f}"
+    likeness = [found.value(f"{order}/{method}/absolute/{p}") for p in places]
+    return (f"trained {correlation(found[f'original/{method}/image'])}, {text}, {alone}; {METRICS['absolute']} "
+            f"{min(likeness):z.2f} to {max(likeness):z.2f}")  # fmt: skip
 
 
 def falls(order: str, plain_method: str, competing: str, choice: str = "", mass: float | None = None) -> Judge:
@@ -143,8 +163,7 @@ def falls(order: str, plain_method: str, competing: str, choice: str = "", mass:
         held = every([*(above(v, MUCH) for v in less), *(below(v, mass) for v in masses if mass is not None)])
         texts = [f"{NAMES[m]} {told(found, f'{where}/{m}/absolute', order, places)}" for m in (plain_method, competing)]
         kept = f"; of the mass {NAMES[competing]} keeps {percents(found, f'{where}/{competing}/mass', order, places)}"
-        return finding(
-            held, f"{METRICS['absolute']} with the trained network's map: {'; '.join(texts)}{kept}", min(less)
-        )
+        text = f"{METRICS['absolute']}: {'; '.join(texts)}{kept}; {scope(found, order, places)}"
+        return finding(held, text, min(less))
 
     return judge

@@ -60,6 +60,7 @@ def threes(methods: dict[str, Explain], true: nn.Module, permuted: nn.Module, x:
         shares, best = every_class(x, methods, model)
         numbers |= {f"{which}/{name}": values for name, values in shares.items()}
         arrays[f"{which}/best"] = best[list(DRAWN)].float()
+    numbers["lost"] = numbers[f"true/{COMPETING}/image"] - numbers[f"permuted/{COMPETING}/image"]
     for name in methods:
         a, b = maps["true"][name], maps["permuted"][name]
         alike = {

@@ -12,13 +12,14 @@ _ZEROS = (
     "is the image."
 )
 _SMALL = (
-    "SqueezeNet and photos of 112 px stand for VGG-{} and 224 px; its last ReLU is left out: VGG has none, and it holds "
+    "SqueezeNet and photos of 96 px stand for VGG-{} and 224 px; its last ReLU is left out: VGG has none, and it holds "
     "many logits of random networks at zero, which blanks maps of any method (decided after a first run)."
 )
 _THIN = (
     _SMALL.format(19) + " The trained network's map is thin as well: with 1000 classes few pixels win in any network."
 )
-_RANKS = _SMALL.format(19) + " A photo has no zero pixels, which keep MNIST's maps alike."
+_RANKS = _SMALL.format(19) + " A map that multiplies by the photo ranks somewhat like it, whatever the network."
+_RELEVANCE = _SMALL.format(16) + " LRP-epsilon is gradient x input here, so another rule is measured."
 _ALEXNET = "AlexNet of a quarter of the width on 6000 images: the paper gives neither input size nor number of images. "
 
 WHY: dict[str, str] = {
@@ -30,8 +31,7 @@ WHY: dict[str, str] = {
     "S0-Fig5-shows": _ZEROS.format(19),
     "S0-Fig6-shows": _ZEROS.format(16),
     "S0-Fig9-shows": _ZEROS.format(16),
-    "S0-Fig4-stops": "The MNIST CNN stands for VGG-19; what is left is what maps that keep a fifth of one stroke at random "
-    "have in common.",
+    "S0-Fig4-stops": "The MNIST CNN stands for VGG-19; a part of the stroke that is kept at random still tells some of it.",
     "S0-Fig8-shows": "The outline stays, but every random network draws its own signs, and signed SSIM sees them: networks "
     "without a single trained weight come to the same value.",
     "S0-Fig10-shows": "The MNIST CNN stands for VGG-19; networks without a single trained weight come to the same value.",
@@ -54,8 +54,9 @@ WHY: dict[str, str] = {
     "S0-Fig10-shows-1000": _RANKS,
     "S0-Fig4-stops-1000": _SMALL.format(19),
     "S0-Fig5-more-1000": _SMALL.format(19),
-    "S0-Fig6-shows-1000": _SMALL.format(16),
-    "S0-Fig6-less-1000": _SMALL.format(16),
+    "S0-Fig9-shows-1000": _RELEVANCE,
+    "S0-Fig9-less-1000": _RELEVANCE,
+    "S0-Fig9-less-own-1000": _RELEVANCE,
     "S0-Fails": "By the audit's rule in place of the eye: random networks' maps are like the trained network's.",
     "S0-Passes": "By the audit's rule in place of the eye: the map follows the network, which does not make it right.",
     "S0-LRP": "By the audit's rule in place of the eye; LRP-epsilon, which is gradient x input on a ReLU network.",

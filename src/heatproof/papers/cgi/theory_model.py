@@ -14,13 +14,13 @@ from ..lab import Lab
 from ..numbers import over
 from ..types import Measured, Number
 
-PIXELS, SAMPLES, RHO = 10_000, 100, 0.5
+PIXELS, SAMPLES, RHO = 10_000, 400, 0.5
 DELTAS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 PARTS = ("h1", "h2", "c1", "c2")
 
 
 def correlated_model(lab: Lab) -> Measured:
-    """Parts of delta before ("h1", "h2") and after competition ("c1", "c2"), in 100 draws of every delta."""
+    """Parts of delta before ("h1", "h2") and after competition ("c1", "c2"), for every delta."""
     cgi, numbers, deviations = lab.method("cgi"), {}, []
     for place, delta in enumerate(DELTAS):
         noise = torch.Generator().manual_seed(place)

@@ -56,7 +56,7 @@ def _figure(part: str, rho: float) -> Callable[[Measured], Figure]:
     return draw
 
 
-EXPERIMENTS = (Experiment("cgi-correlated-model", correlated_model, minutes=(0.1, 0.1)),)
+EXPERIMENTS = (Experiment("cgi-correlated-model", correlated_model, minutes=(0.2, 0.2)),)
 
 CLAIMS = (
     Claim(

@@ -65,7 +65,7 @@ def networks(lab: Lab) -> dict[str, Callable[[], Subject]]:
         return lab.lenet().double(), (lab.labelled("MNIST", "test", 8)[0].double() - 0.1307) / 0.3081
 
     def photos(name: str) -> Callable[[], Subject]:
-        return lambda: (lab.photo_net(name).double(), lab.photos(few).pixels.double())
+        return lambda: (lab.photo_net(name).double(), lab.photos(few).pixels.to(lab.device).double())
 
     return {
         "VGG-9": lambda: (drawn(VGG9(width=0.25), 2), images(4, 3, 32)),

@@ -8,12 +8,13 @@ from ...plots.plates import bars
 from ...theory.implicit_bias import FORMULAS
 from ..judge import above, below, every, finding, plain, said
 from ..types import Claim, Experiment, Finding, Measured, Picture
+from .answers import many
 from .biases import NETWORKS, biases
 from .decomposition import BIAS_FREE, OTHERS, PIECEWISE, equation_1, non_linearities
 from .theory_claims import EXACT
 
-MUCH = 2.0
-"""How many times larger is "much larger"."""
+MUCH, OFTEN = 2.0, 2
+"""How many times larger is "much larger", and in how many of the four networks "often" is; both our reading."""
 
 
 def _bias_free(found: Measured) -> Finding:
@@ -42,14 +43,13 @@ def _non_linearities(found: Measured) -> Finding:
 
 
 def _larger(found: Measured) -> Finding:
-    answers = [above(found[f"channels/{name}"], 0.5) for name in NETWORKS]
-    answers += [above(found[f"ratio/{name}"], MUCH) for name in NETWORKS]
+    answers = [every([above(found[f"channels/{name}"], 0.5), above(found[f"ratio/{name}"], MUCH)]) for name in NETWORKS]
     shown = "; ".join(
         f"{name}: {found.value(f'ratio/{name}'):.2f} times as large in the mean, larger in "
         f"{found.value(f'channels/{name}'):.0%} of the channels, {said(found[f'share/{name}'])} of all |bias-gradients|"
         for name in NETWORKS
     )
-    return finding(every(answers), shown, found[f"ratio/{NETWORKS[0]}"])
+    return finding(many(answers, OFTEN), shown, found[f"ratio/{NETWORKS[0]}"])
 
 
 def _shares(found: Measured) -> Figure:
@@ -104,10 +104,10 @@ CLAIMS = (
     Claim(
         "S2-Impl-larger", "Implicit biases of batch norm are often much larger than explicit biases.", "section 4",
         "Four pretrained CIFAR-10 ResNets: |mu gamma / sigma| beside |beta| by channel. Held: larger in most channels and "
-        "twice as large in the mean, in every network.",
+        "twice as large in the mean, in two of the networks or more.",
         _larger, "fullgrad-biases", published="often much larger in magnitude",
-        why="CIFAR-10 ResNets in place of ImageNet networks (our MobileNetV2 has its statistics folded away); there both "
-        "kinds are of about the same size.",
+        why="CIFAR-10 ResNets in place of ImageNet networks (our MobileNetV2 has its statistics folded away); in these "
+        "ResNets they are 1.0 to 1.3 times as large. Often is read as half of the networks, much as twice.",
     ),
 )  # fmt: skip
 

@@ -35,13 +35,13 @@ def maps(lab: Lab) -> Measured:
     for net_name, (net, x) in nets.items():
         for name, (text, how) in MAPS.items():
             numbers[f"{name}/{net_name}"] = Number(apart(lab.method(text)(net, x), slow_map(net, x, how)))
-    net, x = nets["ResNet-20"]
-    given = lab.method(f"smooth(fullgrad, n={DRAWS}, sigma={SIGMA})")(net, x)
-    numbers["SmoothFullGrad/ResNet-20"] = Number(apart(given, smoothed(net, x)))
+        by_channel, by_layer = (lab.method(MAPS[name][0])(net, x) for name in ("equation 2", "rescaled by layer"))
+        numbers[f"channel - layer/{net_name}"] = Number(apart(by_layer, by_channel))
+    numbers |= smooth(lab, *nets["ResNet-20"])
     many = lab.cifar_units(lab.pick(16, 128))[0]
     channel, layer = (lab.method(MAPS[name][0])(lab.resnet20(), many) for name in ("equation 2", "rescaled by layer"))
     numbers["rank correlation"] = over(spearman(channel, layer))
-    return Measured(numbers | {f"example/{how}": Number(value) for how, value in example().items()})
+    return Measured(numbers)
 
 
 def vgg9() -> nn.Module:
@@ -73,7 +73,7 @@ def _processed(share: Tensor, how: str, size: torch.Size) -> Tensor:
     """psi of each channel, summed. ``(C, h, w) -> (H, W)``."""
     eps, code = (1e-6, True) if how in ("official", "simple") else (0.0, False)
     values = share if how == "signed" else share.abs()
-    total = torch.zeros(size, dtype=share.dtype)
+    total = share.new_zeros(size)
     for channel in values:
         of = channel if how == "channel" else values
         if how != "signed":
@@ -111,15 +111,39 @@ def bias_of(layer: nn.Module) -> Tensor:
     return bias - layer.get_buffer("running_mean") * layer.weight.detach() / sigma
 
 
-def smoothed(net: nn.Module, x: Tensor) -> Tensor:
-    """The mean of slow maps over noisy copies, all of the class of the clean image."""
-    draws = sample_generators(0, None, len(x), "smooth")
-    spread = SIGMA * (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, 1, 1, 1)
+def smooth(lab: Lab, net: nn.Module, x: Tensor) -> dict[str, Number]:
+    """Our smoothed FullGrad beside SmoothFullGrad of the authors' code, and beside a mean of slow maps; the same noise."""
+    given = lab.method(f"smooth(fullgrad(official=True), n={DRAWS}, sigma={SIGMA})")(net, x)
     with torch.no_grad():
         target = net(x).argmax(1)
-    noisy = [x + spread * normal_like(x, draws) for _ in range(DRAWS)]
-    found = [slow_map(Only(net, int(t)), part[i : i + 1], "layer") for part in noisy for i, t in enumerate(target)]
-    return torch.cat(found).reshape(DRAWS, len(x), 1, *x.shape[2:]).mean(0)
+    singles = [Only(net, int(t)) for t in target]
+    noisy = copies(x)
+    code = torch.stack([summed(single, noisy[:, i]) for i, single in enumerate(singles)])
+    mean = torch.cat([slow_map(single, noisy[:, i], "official").mean(0) for i, single in enumerate(singles)])[:, None]
+    return {
+        "SmoothFullGrad/ResNet-20": Number(apart(given, code)),
+        "SmoothFullGrad/rank correlation": over(spearman(given, code)),
+        "SmoothFullGrad/mean of maps": Number(apart(given, mean)),
+    }
+
+
+def copies(x: Tensor) -> Tensor:
+    """Images with noise of `SIGMA` times their range. ``(DRAWS, B, C, H, W)``"""
+    draws = sample_generators(0, None, len(x), "smooth")
+    spread = SIGMA * (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, 1, 1, 1)
+    return torch.stack([x + spread * normal_like(x, draws) for _ in range(DRAWS)])
+
+
+def summed(net: nn.Module, noisy: Tensor) -> Tensor:
+    """The map of the authors' code: signed shares summed over the noisy copies of an image, then psi. ``(1, H, W)``"""
+    shares: list[Tensor] = []
+    for z in noisy[:, None]:
+        grad, layers = by_layers(net, z)
+        parts = [(grad * z).sum(1)]
+        parts += [slope[0] * bias_of(layer)[:, None, None] for layer, slope in layers if slope.dim() == 4]
+        shares = [a + b for a, b in zip(shares, parts, strict=True)] if shares else parts
+    total = torch.stack([_processed(share, "official", noisy.shape[-2:]) for share in shares]).sum(0)
+    return total[None]
 
 
 class Only(nn.Module):
@@ -136,9 +160,3 @@ class Only(nn.Module):
 
 def apart(given: Tensor, expected: Tensor) -> float:
     return float((given - expected).abs().max() / expected.abs().max())
-
-
-def example() -> dict[str, float]:
-    """Shares [1, -3] and [.5, .25] of two channels: the first value of the map, by layer and by channel (T-S2-6)."""
-    share = torch.tensor([[[1.0, -3.0]], [[0.5, 0.25]]], dtype=torch.float64)
-    return {how: float(_processed(share, how, share.shape[1:])[0, 0]) for how in ("layer", "channel")}

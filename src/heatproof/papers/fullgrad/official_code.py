@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..lab import Lab
+from ..numbers import over
 from ..types import Measured, Number
 from .official import LAYERS, bias_of, by_layers
 
@@ -22,11 +23,11 @@ def code(lab: Lab) -> Measured:
     wrong, right = (torch.stack([missed(seed, by) for seed in range(BLOCKS)]) for by in (by_hooks, by_pairs))
     return Measured(
         {
-            "check/passed": Number(float((errors < TOLERANCE).sum())),
+            "check/chance": over((errors < TOLERANCE).double()),
             "check/inputs": Number(float(len(errors))),
             "check/median": Number(float(errors.median())),
             "hooks/median": Number(float(wrong.median())),
-            "hooks/least": Number(float(wrong.min())),
+            "hooks/refused": Number(float((wrong > TOLERANCE).sum())),
             "pairs/most": Number(float(right.max())),
         }
     )

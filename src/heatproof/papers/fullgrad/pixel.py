@@ -32,6 +32,7 @@ PSI = {
     MNIST: "fullgrad(rescale='none')",
     MINIMAL: "fullgrad(rescale='none', values='signed')",
 }
+ALL = {FULLGRAD: "fullgrad", **RIVALS, **PSI}
 SIGNED = "signed rank/"
 """Before the names of numbers whose pixels are ranked by signed values; elsewhere by magnitudes."""
 
@@ -39,21 +40,15 @@ SIGNED = "signed rank/"
 def pixel_cifar(lab: Lab) -> Measured:
     """ResNet-20 on CIFAR-10: all methods and all post-processings."""
     x, _ = lab.cifar_units(lab.pick(96, 192, 1000))
-    found = perturbed(lab, "pixel", lab.resnet20(), x, {FULLGRAD: "fullgrad", **RIVALS, **PSI}, imagenet_black())
+    found = perturbed(lab, "pixel", lab.resnet20(), x, named(lab, ALL), imagenet_black())
     return Measured(found | signed_rank(lab, lab.resnet20(), x, imagenet_black()))
 
 
 def pixel_photos(lab: Lab) -> Measured:
     """MobileNetV2 on photos: all methods and all post-processings."""
     net, x = lab.photo_net("mobilenet_v2"), lab.photos(lab.pick(4, 16, 1000)).pixels
-    found = perturbed(lab, "pixel", net, x, {FULLGRAD: "fullgrad", **RIVALS, **PSI}, imagenet_black())
+    found = perturbed(lab, "pixel", net, x, named(lab, ALL), imagenet_black())
     return Measured(found | signed_rank(lab, net, x, imagenet_black()))
-
-
-def pixel_mnist(lab: Lab) -> Measured:
-    """LeNet on MNIST: FullGrad with the paper's post-processing and with psi_mnist."""
-    x, _ = digits(lab, lab.pick(200, 1000, 10_000))
-    return Measured(perturbed(lab, "pixel", lab.lenet(), x, {FULLGRAD: "fullgrad", **PSI}, mnist_units(torch.zeros(1))))
 
 
 def digit_flip(lab: Lab) -> Measured:
@@ -95,16 +90,17 @@ def _odds(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def perturbed(
-    lab: Lab, run: str, net: nn.Module, x: Tensor, texts: Mapping[str, str], black: Tensor, **options: Any
+    lab: Lab, run: str, net: nn.Module, x: Tensor, methods: Mapping[str, Explain], black: Tensor, **options: Any
 ) -> dict[str, Number]:
     """Output changes as "least/METHOD/FRACTION", their means over the fractions as "least/METHOD", and differences of
-    methods on the same images as "least/A - B"; "most" where the most salient pixels go first."""
+    methods on the same images as "least/A - B/FRACTION" and "least/A - B"; "most" where the most salient pixels go first.
+    """
     results = lab.bench(
         "pixel",
         run,
         net,
         x,
-        named(lab, texts),
+        methods,
         black=black,
         fractions=FRACTIONS,
         chunk=CHUNK[x.shape[-1] > 64],
@@ -112,11 +108,10 @@ def perturbed(
     )
     numbers: dict[str, Number] = {"images": Number(float(len(x)))}
     for order in ("least", "most"):
-        cells = {name: by_stage(results, name, f"change:{order}:black") for name in (*texts, RANDOM)}
-        for name, values in cells.items():
+        cells = {name: by_stage(results, name, f"change:{order}:black") for name in (*methods, RANDOM)}
+        for name, values in (cells | {f"{a} - {b}": cells[a] - cells[b] for a, b in pairs(cells)}).items():
             numbers |= {f"{order}/{name}/{f:g}": over(v) for f, v in zip(FRACTIONS, values, strict=True)}
             numbers[f"{order}/{name}"] = over(values.mean(0))
-        numbers |= {f"{order}/{a} - {b}": over((cells[a] - cells[b]).mean(0)) for a, b in pairs(cells)}
     return numbers
 
 
@@ -127,8 +122,8 @@ def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
 
 def signed_rank(lab: Lab, net: nn.Module, x: Tensor, black: Tensor) -> dict[str, Number]:
     """psi_m with pixels ranked by its sign too, beside FullGrad: what speaks against the class goes first."""
-    texts = {FULLGRAD: "fullgrad", MINIMAL: PSI[MINIMAL]}
-    found = perturbed(lab, "pixel-signed", net, x, texts, black, rank="signed")
+    methods = named(lab, {FULLGRAD: "fullgrad", MINIMAL: PSI[MINIMAL]})
+    found = perturbed(lab, "pixel-signed", net, x, methods, black, rank="signed")
     return {f"{SIGNED}{name}": number for name, number in found.items()}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from ...plots.plates import Series, bars, curves, photo_of, picture_of, tiles
-from ..judge import above, below, finding, said
-from ..types import Claim, Experiment, Finding, Measured, Picture
+from ..judge import above, below, every, finding, said
+from ..types import Claim, Experiment, Finding, Measured, Number, Picture
 from .faithfulness_claims import LEAST, NETS, WHY, named, row
-from .pixel import CHANNEL, FULLGRAD, MINIMAL, MNIST, RANDOM, SIGNED, digit_flip, pixel_mnist
+from .mnist import IMAGE, INK, pixel_mnist
+from .pixel import CHANNEL, FULLGRAD, MINIMAL, MNIST, RANDOM, SIGNED, digit_flip
 
 STEPS = 8
+SMALL = 0.1
+"""Of the paper's psi's output change: a gain below that is none."""
 
 
 def _minimal(found: Measured) -> Finding:
@@ -18,18 +21,34 @@ def _minimal(found: Measured) -> Finding:
     better = min(ways, key=lambda number: number.value)
     text = "output change with psi_m less that with the paper's psi, pixels ranked by magnitude and by sign: "
     text += " and ".join(said(way, 3) for way in ways)
-    return finding(above(better, 0), text, better)
+    return finding(every(above(way, 0) for way in ways), text, better)
 
 
 def _better(found: Measured) -> Finding:
     gap = found[f"least/{MNIST} - {FULLGRAD}"]
-    text = f"{row(found, 'least', (FULLGRAD, MNIST, CHANNEL))}; psi_mnist less the paper's psi {said(gap, 3)}"
-    return finding(below(gap, 0), f"mean output change: {text}", gap)
+    return finding(below(gap, 0), _gain(found, gap), gap)
 
 
 def _no_gain(found: Measured) -> Finding:
-    gain = _better(found)
-    return finding(None if gain.held is None else not gain.held, gain.measured, gain.number)
+    gap = found[f"least/{MNIST} - {FULLGRAD}"]
+    return finding(above(gap, -SMALL * found.value(f"least/{FULLGRAD}")), _gain(found, gap), gap)
+
+
+def _gain(found: Measured, gap: Number) -> str:
+    shown = row(found, "least", (FULLGRAD, MNIST, CHANNEL))
+    return f"mean output change: {shown}; psi_mnist less the paper's psi {said(gap, 3)}"
+
+
+def _better_on_mnist(found: Measured) -> Finding:
+    done = _better(found)
+    image = f"{IMAGE} {said(found[f'least/{IMAGE}'], 4)}; {found.value('black'):.0%} of all pixels are black"
+    return Finding(done.held, f"{done.measured}; {image}", done.number, done.reason)
+
+
+def _better_on_ink(found: Measured) -> Finding:
+    gap = found[f"ink/{MNIST} - {FULLGRAD}"]
+    shown = row(found, "ink", (FULLGRAD, MNIST, IMAGE, RANDOM))
+    return finding(below(gap, 0), f"mean output change: {shown}; psi_mnist less the paper's psi {said(gap, 3)}", gap)
 
 
 def _flip(found: Measured) -> Finding:
@@ -77,28 +96,41 @@ EXPERIMENTS = (
     Experiment("fullgrad-flip", digit_flip, (0.04, 0.2), data=("MNIST", "mnist_lenet")),
 )  # fmt: skip
 
+_NONE = f"Held: psi_mnist changes the output less by no more than {SMALL:.0%} of what the paper's psi does."
+
 CLAIMS = (
     Claim(
         "S2-6-minimal", "With psi_m (no abs, no rescaling) pixel perturbation gets worse.", "section 6",
-        f"{NETS['cifar']}: as S2-Fig2a-cifar; pixels ranked by magnitude and by sign, the better of which counts.",
+        f"{NETS['cifar']}: as S2-Fig2a-cifar-mean; pixels ranked by magnitude and by sign, both of which must be worse.",
         _minimal, "fullgrad-pixel-cifar", published="a drop in performance", why=WHY["cifar"],
     ),
     Claim(
         "S2-6-minimal-photos", "With psi_m (no abs, no rescaling) pixel perturbation gets worse.", "section 6",
-        f"{NETS['photos']}: as S2-Fig2a; pixels ranked by magnitude and by sign, the better of which counts.",
+        f"{NETS['photos']}: as S2-Fig2a-mean; pixels ranked by magnitude and by sign, both of which must be worse.",
         _minimal, "fullgrad-pixel-photos", published="a drop in performance", why=WHY["photos"],
     ),
     Claim(
         "S2-6-mnist", "On MNIST pixel perturbation is better with psi_mnist (abs, no rescaling).", "section 6",
-        f"LeNet, MNIST (200 images quick, 1,000 full): {LEAST}.", _better, "fullgrad-pixel-mnist",
-        published="worked much better", why="A pretrained LeNet; the paper does not say which network it used.",
+        f"LeNet, MNIST (200 images quick, 1,000 full): {LEAST}.", _better_on_mnist, "fullgrad-pixel-mnist",
+        published="worked much better",
+        why="A pretrained LeNet; the paper does not say which network it used. More pixels are black than are ever "
+        "removed, so any map that is lowest where the image is black wins here: so does the image itself.",
     ),
     Claim(
-        "S2-6-mnist-cifar", "On CIFAR psi_mnist is no gain.", "section 6", f"{NETS['cifar']}: as S2-Fig2a-cifar.",
+        "S2-6-mnist-ink", "The same where only pixels that are not black are removed.", "section 6",
+        f"The same images: mean of |f - f'| / |f| over {', '.join(f'{100 * f:g}' for f in INK)} % of each image's pixels "
+        "that are not black, least salient first.",
+        _better_on_ink, "fullgrad-pixel-mnist", published="worked much better",
+        why="The paper removes black pixels too, which changes nothing; here every removed pixel is a change.",
+    ),
+    Claim(
+        "S2-6-mnist-cifar", "On CIFAR psi_mnist is no gain.", "section 6",
+        f"{NETS['cifar']}: as S2-Fig2a-cifar-mean. {_NONE}",
         _no_gain, "fullgrad-pixel-cifar", published="not the case for CIFAR-100", why="CIFAR-10 in place of CIFAR-100.",
     ),
     Claim(
-        "S2-6-mnist-photos", "On ImageNet photos psi_mnist is no gain.", "section 6", f"{NETS['photos']}: as S2-Fig2a.",
+        "S2-6-mnist-photos", "On ImageNet photos psi_mnist is no gain.", "section 6",
+        f"{NETS['photos']}: as S2-Fig2a-mean. {_NONE}",
         _no_gain, "fullgrad-pixel-photos", published="not the case for ImageNet", why=WHY["photos"],
     ),
     Claim(
@@ -112,7 +144,7 @@ CLAIMS = (
 
 PICTURES = (
     Picture("Post-processings on CIFAR-10", "", "fullgrad-pixel-cifar", _psi, ("S2-6-minimal", "S2-6-mnist-cifar")),
-    Picture("Post-processings on MNIST", "", "fullgrad-pixel-mnist", _psi, ("S2-6-mnist",)),
+    Picture("Post-processings on MNIST", "", "fullgrad-pixel-mnist", _psi, ("S2-6-mnist", "S2-6-mnist-ink")),
     Picture("Eights turned into threes", "", "fullgrad-flip", _flipped, ("S2-6-digit",), True),
     Picture("Digit flipping by share of erased pixels", "", "fullgrad-flip", _flip_curves, ("S2-6-digit",)),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -22,12 +22,13 @@ OURS = {"RectGrad": RECTGRAD, "RectGrad PRR": RECTGRAD.replace("q=98", "q=98, pr
 SINGLE = ("Saliency Map", "Gradient * Input", "Epsilon-LRP")
 COHERENT = ("SmoothGrad", "Guided Backpropagation", "Integrated Gradients", "DeepLIFT")
 BASELINES = (*SINGLE, *COHERENT)
+QUICK = ("Saliency Map", "Gradient * Input", "Guided Backpropagation")
 VARIANTS = {
     "RectGradMod": RECTGRAD.replace("q=98", "q=98, rule='mod'"),
     "no padding trick": "rectgrad(q=98, final_threshold=False)",
 }
-DRAWN, SIDE, CHUNK = 6, 12, 6
-"""Photos that are kept as pictures; cells across a digit's box; images a pass."""
+DRAWN, SIDE, CHUNK, Q = 6, 12, 6, 98.0
+"""Photos that are kept as pictures; cells across a digit's box; images a pass; the paper's percentile."""
 
 
 def texts(lab: Lab) -> dict[str, str]:
@@ -59,23 +60,34 @@ def scene_maps(lab: Lab) -> Measured:
     cut = {name: percentile_cut(maps[name]) if name in BASELINES else maps[name] for name in (*BASELINES, *OURS)}
     for kind, held in (("plain", maps), ("cut", cut)):
         alike = {name: class_likeness(held[name], found.boxes, found.targets) for name in (*BASELINES, *OURS)}
+        single = torch.stack([alike[name] for name in SINGLE]).mean(0)
         numbers |= {f"{kind}/{name}/alike": over(value) for name, value in alike.items()}
         numbers |= {f"{kind}/{name}/alike gap": over(alike["RectGrad"] - alike[name]) for name in BASELINES}
-        groups = [torch.stack([alike[name] for name in group]).mean(0) for group in (COHERENT, SINGLE)]
-        numbers[f"{kind}/coherent over single"] = over(groups[0] - groups[1])
+        numbers |= {f"{kind}/{name}/alike over single": over(alike[name] - single) for name in COHERENT}
     pair = (found.targets == found.targets[0]).nonzero().flatten()[:2].tolist()
     pair += (found.targets == found.targets[1]).nonzero().flatten()[:2].tolist()
     arrays = {f"map/{name}": maps[name][pair] for name in (*BASELINES, *OURS)}
     return Measured(numbers, arrays | {"photos": found.pixels[pair]})
 
 
+def mobile_maps(lab: Lab) -> Measured:
+    """Where maps of MobileNetV2 lie beside boxes; the methods of one gradient each."""
+    photos, boxes = boxed_photos(lab, 17)
+    wanted = {name: text for name, text in texts(lab).items() if name in ("RectGrad", *QUICK)}
+    return Measured(gaps(explained(lab, lab.photo_net("mobilenet_v2"), photos.pixels, wanted), boxes))
+
+
 def explained(lab: Lab, model: nn.Module, x: Tensor, wanted: Mapping[str, str]) -> dict[str, Tensor]:
     """Maps of the predicted class, summed over colours as the paper draws them. ``(N, 1, H, W)`` each, on the CPU."""
+    return mapped(lab, model, x, {name: lab.method(text) for name, text in wanted.items()})
+
+
+def mapped(lab: Lab, model: nn.Module, x: Tensor, wanted: Mapping[str, Callable[..., Tensor]]) -> dict[str, Tensor]:
+    """As `explained`, of methods."""
     with torch.no_grad():
         target = torch.cat([model(part.to(lab.device)).argmax(1) for part in torch.split(x, CHUNK)])
     found = {}
-    for name, text in wanted.items():
-        explain = lab.method(text)
+    for name, explain in wanted.items():
         parts = [
             explain(model, *pair)
             for pair in zip(torch.split(x.to(lab.device), CHUNK), torch.split(target, CHUNK), strict=True)
@@ -85,19 +97,24 @@ def explained(lab: Lab, model: nn.Module, x: Tensor, wanted: Mapping[str, str]) 
 
 
 def places(maps: Mapping[str, Tensor], masks: Tensor) -> dict[str, Number]:
+    """Where maps lie, and what the variants of RectGrad change."""
+    outside = {name: noise_level(maps[name], masks).outside_share for name in ("RectGrad", "RectGradMod")}
+    return gaps(maps, masks) | _modified(maps, outside) | _techniques(maps)
+
+
+def gaps(maps: Mapping[str, Tensor], masks: Tensor) -> dict[str, Number]:
     """Share of |map| outside the masks, as it is and after the baselines' threshold, and what RectGrad has less."""
     outside = {name: noise_level(m, masks).outside_share for name, m in maps.items()}
     numbers = {f"plain/{name}/outside": over(value) for name, value in outside.items()}
     numbers["area outside"] = over((~masks).flatten(1).double().mean(1))
-    for name in BASELINES:
+    for name in (name for name in BASELINES if name in maps):
         cut = noise_level(percentile_cut(maps[name]), masks).outside_share
         numbers[f"cut/{name}/outside"] = over(cut)
         for kind, value in (("plain", outside[name]), ("cut", cut)):
             numbers[f"{kind}/{name}/outside gap"] = over(value - outside["RectGrad"])
     numbers["cut/RectGrad/outside"] = over(noise_level(percentile_cut(maps["RectGrad"]), masks).outside_share)
     near = F.max_pool2d(masks.float(), 5, 1, 2) > 0
-    numbers["near/RectGrad/outside"] = over(noise_level(maps["RectGrad"], near).outside_share)
-    return numbers | _modified(maps, outside) | _techniques(maps)
+    return numbers | {"near/RectGrad/outside": over(noise_level(maps["RectGrad"], near).outside_share)}
 
 
 def _modified(maps: Mapping[str, Tensor], outside: Mapping[str, Tensor]) -> dict[str, Number]:
@@ -116,13 +133,22 @@ def _techniques(maps: Mapping[str, Tensor]) -> dict[str, Number]:
     """What the padding trick and PRR change, and how sparse maps are."""
     rough = {name: noise_level(maps[name]).relative_variation for name in OURS}
     edge = {name: _border(maps[name]) for name in ("RectGrad", "no padding trick")}
+    pixels = {name: _nonzero(maps[name]) for name in OURS}
+    cut = {name: _nonzero(percentile_cut(maps[name], Q)) for name in BASELINES}
     return {
         "smoother": over(rough["RectGrad"] - rough["RectGrad PRR"]),
         **{f"roughness/{name}": over(value) for name, value in rough.items()},
         "border gap": over(edge["no padding trick"] - edge["RectGrad"]),
         **{f"border/{name}": over(value) for name, value in edge.items()},
-        **{f"nonzero/{name}": over((maps[name] != 0).flatten(1).double().mean(1)) for name in OURS},
+        "border/chance": over(_border(torch.ones_like(maps["RectGrad"]))),
+        **{f"nonzero/{name}": over(share) for name, share in (pixels | cut).items()},
+        **{f"nonzero/{name}/times": over(pixels["RectGrad"] / share) for name, share in cut.items()},
     }
+
+
+def _nonzero(maps: Tensor) -> Tensor:
+    """Share of pixels that are not zero. ``(N,)``"""
+    return (maps != 0).flatten(1).double().mean(1)
 
 
 def _border(maps: Tensor) -> Tensor:
@@ -154,15 +180,26 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def class_likeness(maps: Tensor, boxes: Tensor, targets: Tensor) -> Tensor:
-    """Correlation of |map| in the object's box with those of the same class, less that with other classes. ``(N,)``"""
+    """Correlation of |map| in the object's box with those of the same class, less that with other classes. ``(N,)``
+
+    Pseudo-values of the jackknife, whose mean and variance are those of the statistic: what one image has in common with
+    all others is not independent of what they have.
+    """
     cells = []
     for one, (top, left, bottom, right) in zip(maps.abs().double(), boxes.tolist(), strict=True):
         cells.append(F.adaptive_avg_pool2d(one[:, top:bottom, left:right], SIDE).flatten())
     alike = torch.corrcoef(torch.stack(cells)).nan_to_num()
+    count = len(targets)
+    rest = [torch.arange(count) != i for i in range(count)]
+    without = torch.stack([_likeness(alike[keep][:, keep], targets[keep]) for keep in rest])
+    return count * _likeness(alike, targets) - (count - 1) * without
+
+
+def _likeness(alike: Tensor, targets: Tensor) -> Tensor:
     same = targets[:, None] == targets
     own = (same & ~torch.eye(len(targets), dtype=torch.bool)).double()
     other = (~same).double()
-    return (alike * own).sum(1) / own.sum(1) - (alike * other).sum(1) / other.sum(1)
+    return ((alike * own).sum(1) / own.sum(1) - (alike * other).sum(1) / other.sum(1)).nanmean()
 
 
 def strongest(maps: Tensor) -> Tensor:

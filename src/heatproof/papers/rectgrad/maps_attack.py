@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from ...faithfulness.adversarial import fgsm
 from ...faithfulness.rectgrad_code import percentile_cut
+from ...models.spec import load_model
 from ...similarity.spearman import spearman
 from ...types import Explain
-from ..lab import Lab
+from ..lab import PHOTO_NETS, Lab
 from ..numbers import over
 from ..types import Measured, Number
 from .maps import CHUNK, OURS, SINGLE, strongest, texts
@@ -27,32 +28,39 @@ DRAWN = 4
 
 def photo_attack(lab: Lab) -> Measured:
     """SqueezeNet on photos; the methods of one gradient each."""
+    loaded = load_model("torchvision:squeezenet1_0", lab.weights(PHOTO_NETS["squeezenet1_0"]), device=lab.device)
     photos = lab.photos(lab.pick(12, 16, 100))
     held = {name: text for name, text in texts(lab).items() if name in QUICK_METHODS}
-    attack = Attack(lab.photo_net("squeezenet1_0"), photos.pixels.to(lab.device), EPS / 2 / 0.226, lab.pick(8, 12, 100))
+    attack = Attack(loaded.model, photos.pixels.to(lab.device), EPS / 2 / 0.226, lab.pick(8, 12, 100))
     maps = attack.maps(lab, held)
     places = attack.places
     arrays = {f"{name}/{which}": strongest(m[:DRAWN]) for name, both in maps.items() for which, m in both.items()}
     arrays["photos"] = shown(photos.take(places[:DRAWN]))
     numbers = compared(maps) | {"flipped": Number(float(attack.flipped))}
     words = {"names": "\n".join(photos.names[i] for i in places[:DRAWN])}
+    for which, classes in (("before", attack.before), ("now", attack.now)):
+        words[which] = "\n".join(named(loaded.categories, i) for i in classes[:DRAWN].tolist())
     return Measured(
         numbers, {name: a for name, a in arrays.items() if "/before" not in name and "/noise" not in name}, words
     )
 
 
+def named(categories: Sequence[str] | None, place: int) -> str:
+    return categories[place] if categories else f"class {place}"
+
+
 def resnet_attack(lab: Lab) -> Measured:
     """The pretrained CIFAR-10 ResNet-20, all methods but PRR: it pools no maxima."""
-    x, _ = lab.cifar_units(lab.pick(60, 100, 1000))
-    attack = Attack(lab.resnet20(), x, EPS / 2 / 0.226, lab.pick(16, 24, 1000))
+    x, _ = lab.cifar_units(lab.pick(60, 400, 1000))
+    attack = Attack(lab.resnet20(), x, EPS / 2 / 0.226, lab.pick(16, 80, 1000))
     held = {name: text for name, text in texts(lab).items() if name != "RectGrad PRR"}
     return Measured(compared(attack.maps(lab, held)) | {"flipped": Number(float(attack.flipped))})
 
 
 def cifar_attack(lab: Lab) -> Measured:
     """The paper's CIFAR-10 network, all methods."""
-    x, _ = lab.labelled("CIFAR10", "test", lab.pick(60, 120, 1000))
-    attack = Attack(lab.network("cifar-clean"), x, EPS, lab.pick(16, 40, 1000))
+    x, _ = lab.labelled("CIFAR10", "test", lab.pick(60, 400, 1000))
+    attack = Attack(lab.network("cifar-clean"), x, EPS, lab.pick(16, 120, 1000))
     return Measured(compared(attack.maps(lab, texts(lab))) | {"flipped": Number(float(attack.flipped))})
 
 

@@ -23,6 +23,8 @@ from .maps_images import boxed_photos, boxes_of, scenes, shown
 
 KINDS = ("Saliency Map", "Gradient * activation", "RectGrad")
 DRAWN, FILTERS, LAYERS = 2, 8, 5
+CONSTANT = 1e-6
+"""Total variation over the sum: rounding leaves less."""
 STROKE, BOX = 0.25, 1.0
 """Share of a cell that must be object: strokes are narrower than the cells of deep layers, boxes hold some background."""
 
@@ -57,7 +59,9 @@ def _layers(lab: Lab, model: nn.Module, x: Tensor, boxes: Tensor, objects: Tenso
     numbers: dict[str, Number] = {}
     for kind, parts in noise.items():
         outside, variation = torch.cat(parts, 2)
-        numbers |= _growth(kind, "outside", outside) | _growth(kind, "variation", variation)
+        start = rough(variation)
+        numbers |= _growth(kind, "outside", outside[: start + 1]) | _growth(kind, "variation", variation[: start + 1])
+        numbers[f"{kind}/start"] = Number(float(start))
     for layer, columns in enumerate(zip(*fires, strict=True), start=1):
         numbers |= _frequencies(layer, torch.cat(columns, 1))
     return Measured(numbers | {"layers": Number(float(len(fires[0])))})
@@ -94,6 +98,11 @@ def _noise(maps: Tensor, boxes: Tensor) -> Tensor:
     cells = F.adaptive_max_pool2d(boxes.float(), (maps.shape[2], maps.shape[3])) > 0
     found = noise_level(maps, cells)
     return torch.stack([found.outside_times, found.relative_variation])
+
+
+def rough(variation: Tensor) -> int:
+    """The deepest layer whose map is not the same everywhere, as the gradient is in front of an average over positions."""
+    return max(layer for layer, values in enumerate(variation) if layer == 0 or bool((values > CONSTANT).any()))
 
 
 def _growth(kind: str, what: str, noise: Tensor) -> dict[str, Number]:

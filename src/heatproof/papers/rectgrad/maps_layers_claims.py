@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from ...plots._style import Array
 from ...plots.plates import Series, bars, curves, photo_of, picture_of, tiles
 from ..judge import above, below, every, finding, said
 from ..types import Claim, Experiment, Finding, Measured, Picture
-from .maps_layers import FILTERS, KINDS, LAYERS, photo_layers, scene_layers
+from .maps_layers import CONSTANT, FILTERS, KINDS, LAYERS, photo_layers, scene_layers
+
+PRODUCT = "Gradient * activation"
 
 EQUAL = math.log(5 / 4)
 """Frequencies within a factor of 5/4 count as equal."""
 
 
-def _ends(found: Measured, name: str) -> str:
-    last = int(found.value("layers"))
-    return f"{said(found[f'{name}/{last}'])} at the last ReLU, {said(found[f'{name}/0'])} at the input"
+def _ends(found: Measured, kind: str, what: str) -> str:
+    start = int(found.value(f"{kind}/start"))
+    deep, first = (said(found[f"{kind}/{what}/{layer}"]) for layer in (start, 0))
+    return f"{deep} at ReLU {start} of {found.value('layers'):.0f}, {first} at the input"
 
 
-def _accumulates(what: str) -> Callable[[Measured], Finding]:
+def _accumulates(kind: str, what: str) -> Callable[[Measured], Finding]:
     def judge(found: Measured) -> Finding:
-        growth = found[f"Saliency Map/{what}/growth"]
-        return finding(above(growth, 0), _ends(found, f"Saliency Map/{what}"), growth)
+        growth = found[f"{kind}/{what}/growth"]
+        return finding(above(growth, 0), _ends(found, kind, what), growth)
 
     return judge
 
@@ -33,14 +37,14 @@ def _accumulates(what: str) -> Callable[[Measured], Finding]:
 def _stops(what: str) -> Callable[[Measured], Finding]:
     def judge(found: Measured) -> Finding:
         growth = found[f"RectGrad/{what}/growth"]
-        control = _ends(found, f"Gradient * activation/{what}")
-        return finding(below(growth, 0), f"{_ends(found, f'RectGrad/{what}')}; gradient * activation {control}", growth)
+        told, control = (_ends(found, kind, what) for kind in ("RectGrad", PRODUCT))
+        return finding(below(growth, 0), f"{told}; gradient * activation {control}", growth)
 
     return judge
 
 
 def _exponential(found: Measured) -> Finding:
-    steps = [found[f"Saliency Map/outside/step/{layer}"] for layer in range(int(found.value("layers")))]
+    steps = [found[f"Saliency Map/outside/step/{layer}"] for layer in range(int(found.value("Saliency Map/start")))]
     grows = sum(above(step, 0) is True for step in steps)
     factors = [math.exp(step.value) for step in steps]
     told = f"grows in {grows} of {len(steps)} steps, by factors from {min(factors):.2f} to {max(factors):.2f}"
@@ -52,9 +56,17 @@ def _equally_often(found: Measured) -> Finding:
     ratios = [found[f"fires/{layer}/log ratio"] for layer in layers]
     equal = [every((below(ratio, EQUAL), above(ratio, -EQUAL))) for ratio in ratios]
     factors = [math.exp(ratio.value) for ratio in ratios]
-    told = f"within a factor of 5/4 in {equal.count(True)} of {len(equal)} layers, object / background from "
+    told = (
+        f"within a factor of 5/4 in {equal.count(True)} of {len(equal)} layers{_but(equal)}, object / background from "
+    )
     told += f"{min(factors):.2f} to {max(factors):.2f} (" + _frequencies(found, _rows(found)) + ")"
     return finding(every(equal), told, max(ratios, key=lambda ratio: abs(ratio.value)))
+
+
+def _but(answers: Sequence[bool | None]) -> str:
+    """The layers that an answer does not hold in."""
+    other = [str(layer) for layer, answer in enumerate(answers, start=1) if answer is not True]
+    return f" (not in ReLU {', '.join(other)})" if other else ""
 
 
 def _frequencies(found: Measured, rows: dict[str, int]) -> str:
@@ -66,11 +78,9 @@ def _frequencies(found: Measured, rows: dict[str, int]) -> str:
 def _same_filters(found: Measured) -> Finding:
     alike = [found[f"fires/{layer}/alike"] for layer in range(1, int(found.value("layers")) + 1)]
     low = min(alike)
-    above_half = sum(one.value > 0.5 for one in alike)
-    told = (
-        f"correlation over 0.5 in {above_half} of {len(alike)} layers, from {low.value:.2f} to {max(alike).value:.2f}"
-    )
-    return finding(every(above(one, 0.5) for one in alike), told, low)
+    over_half = [above(one, 0.5) for one in alike]
+    told = f"correlation over 0.5 in {over_half.count(True)} of {len(alike)} layers{_but(over_half)}, "
+    return finding(every(over_half), f"{told}from {low.value:.2f} to {max(alike).value:.2f}", low)
 
 
 def _rows(found: Measured) -> dict[str, int]:
@@ -85,10 +95,16 @@ def _propagated(found: Measured) -> Figure:
     names = []
     for i, photo in enumerate(found.arrays["photos"]):
         for kind in ("Saliency Map", "RectGrad"):
-            maps = [picture_of(found.arrays[f"map/{kind}/{layer}"][i], "diverging") for layer in range(LAYERS + 1)]
-            rows.append([photo_of(photo) if kind == "Saliency Map" else None, *maps])
+            maps = [found.arrays[f"map/{kind}/{layer}"][i] for layer in range(LAYERS + 1)]
+            shown = [picture_of(m, "diverging") if _varies(m) else None for m in maps]
+            rows.append([photo_of(photo) if kind == "Saliency Map" else None, *shown])
             names.append(kind)
     return tiles(rows, names, ["image", "at the input", *[""] * (LAYERS - 1), "last ReLU"])
+
+
+def _varies(one: Tensor) -> bool:
+    """Whether there is something to see: the gradient in front of an average over positions is the same everywhere."""
+    return bool(one.max() - one.min() > CONSTANT * one.abs().max())
 
 
 def _gallery(found: Measured) -> Figure:
@@ -104,7 +120,10 @@ def _gallery(found: Measured) -> Figure:
 def _noise_by_layer(found: Measured) -> Figure:
     last = int(found.value("layers"))
     x = [float(i) for i in range(last + 1)]
-    series = {kind: Series.of(x, [found[f"{kind}/outside/{i}"] for i in range(last + 1)]) for kind in KINDS}
+    series = {}
+    for kind in KINDS:
+        depth = int(found.value(f"{kind}/start")) + 1
+        series[kind] = Series.of(x[:depth], [found[f"{kind}/outside/{i}"] for i in range(depth)])
     ticks = ["input", *(f"ReLU {i}" for i in range(1, last + 1))]
     return curves(series, y_label="attribution outside the box / its area", ticks=ticks, marks={"chance": 1.0})
 
@@ -133,17 +152,20 @@ OUTSIDE = "Share of |attribution|, averaged over channels, outside the cells of 
 
 
 UNIFORM = (
-    "Both networks average over positions behind the last ReLU, so that the gradient there is the same everywhere, at "
-    "chance by construction; on its way to the input it becomes rough (S3-Fig6-variation) and gathers on the object."
+    "Where a network averages over positions, the gradient in front is the same everywhere, and says nothing of noise: "
+    "saliency is followed from the deepest ReLU where it differs. What RectGrad's maps (a R) compare to is S3-Fig6-product."
 )
-ROUGHER = "RectGrad's maps become rougher too, as layers become finer; at the input less so than gradient * activation."
+SCALE = "Layers become finer towards the input, which alone makes maps rougher; gradient * activation is the control."
+SMALL = "A small CNN and scenes with digits stand for Inception v4, ImageNet and the eye."
+SQUEEZE = "SqueezeNet and photos with boxes stand for Inception v4 and the eye."
+START = ". At the input, less at the deepest ReLU where it is not the same everywhere."
 
 
 def _on_both(id: str, says: str, source: str, how: str, judge: Callable[[Measured], Finding], published: str,
              why: str = "", photos_why: str = "") -> tuple[Claim, ...]:  # fmt: skip
     return tuple(
         Claim(id + place, says, source, WHERE[place][1] + how, judge, WHERE[place][0], published=published,
-              why=photos_why if place else why)
+              why=f"{SQUEEZE if place else SMALL} {photos_why if place else why}".rstrip())
         for place in WHERE
     )  # fmt: skip
 
@@ -153,25 +175,36 @@ CLAIMS = (
         "S3-Fig6/14",
         "The noise of saliency maps accumulates from the output to the input.",
         "section 5.2, figures 6 and 14",
-        OUTSIDE + ". At the input, less at the last ReLU.",
-        _accumulates("outside"),
+        OUTSIDE + START,
+        _accumulates("Saliency Map", "outside"),
         "accumulates",
         UNIFORM,
         UNIFORM,
+    ),
+    *_on_both(
+        "S3-Fig6-product",
+        "The noise of gradient times activation accumulates from the output to the input.",
+        "section 5.2, figures 6 and 14",
+        OUTSIDE + ". At the input, less at the last ReLU. The paper shows gradients; RectGrad's maps are this product.",
+        _accumulates(PRODUCT, "outside"),
+        "accumulates (gradients)",
     ),
     *_on_both(
         "S3-Fig6-variation",
         "The saliency map becomes noisier from the output to the input.",
         "section 5.2, figures 6 and 14",
-        VARIATION + ". At the input, less at the last ReLU.",
-        _accumulates("variation"),
+        VARIATION + START,
+        _accumulates("Saliency Map", "variation"),
         "accumulates",
+        SCALE,
+        SCALE,
     ),
     *_on_both(
         "S3-Fig6-exponential",
-        "It grows at every layer, exponentially.",
+        "The noise of saliency maps grows at every layer, exponentially.",
         "section 5.2",
-        OUTSIDE + ". The logarithm must grow at every step towards the input.",
+        OUTSIDE
+        + ". The logarithm must grow at every step to the input, from the deepest ReLU where it is not constant.",
         _exponential,
         "exponentially",
         UNIFORM,
@@ -179,7 +212,7 @@ CLAIMS = (
     ),
     *_on_both(
         "S3-Fig6-rectgrad",
-        "RectGrad does not suffer from it: it thresholds at every layer.",
+        "Noise does not accumulate in RectGrad's maps, which are thresholded at every layer.",
         "section 5.2, figures 6 and 14",
         OUTSIDE + ". At the input it must not be more than at the last ReLU; q = 98, padding trick.",
         _stops("outside"),
@@ -192,8 +225,8 @@ CLAIMS = (
         VARIATION + ". At the input it must not be more than at the last ReLU; q = 98, padding trick.",
         _stops("variation"),
         "stops it",
-        ROUGHER,
-        ROUGHER,
+        SCALE,
+        SCALE,
     ),
     *_on_both(
         "S3-Frequency",
@@ -202,27 +235,27 @@ CLAIMS = (
         "Share of the units over zero on cells of the object and of the background, by ReLU; within 5/4 counts as equal.",
         _equally_often,
         "not significantly different, by eye",
-        "Counted, the first layers fire less often on strokes than on the photo behind, and the last ones far more often.",
-        "Counted, this is so in most layers, but not in all.",
+        "The paper looked at pictures of filters; here they are counted.",
+        "The paper looked at pictures of filters; here they are counted.",
     ),
     *_on_both(
         "S3-A.1/Fig13",
         "Filters retain or drop both kinds of feature alike.",
         "appendix A.1, figure 13",
         "Correlation over the filters of a layer of how often they fire on object and on background; over 0.5 in every "
-        "layer.",
+        "layer (under that, most of the differences between filters are not shared).",
         _same_filters,
         "regardless of relevance, by eye",
-        "Here filters that fire on strokes are others than those that fire on the photo behind, from the first layer on.",
-        "This is so in most layers, but not in all.",
+        "Strokes of digits are not the photos' kind of features. The paper looked at pictures of filters.",
+        "The paper looked at pictures of filters; here they are counted.",
     ),
 )
 
 PICTURES = (
-    Picture("Attributions on their way to the input", "figure 6", "rectgrad-layers-photos", _propagated,
-            ("S3-Fig6/14-photos", "S3-Fig6-rectgrad-photos"), photos=True),
+    Picture("Attributions on their way to the input; gradients that are the same everywhere are left out", "figure 6",
+            "rectgrad-layers-photos", _propagated, ("S3-Fig6/14-photos", "S3-Fig6-rectgrad-photos"), photos=True),
     Picture("Noise by layer", "figure 14", "rectgrad-layers-scenes", _noise_by_layer,
-            ("S3-Fig6/14", "S3-Fig6-rectgrad", "S3-Fig6-exponential")),
+            ("S3-Fig6/14", "S3-Fig6-product", "S3-Fig6-rectgrad", "S3-Fig6-exponential")),
     Picture("What filters retain", "figure 13", "rectgrad-layers-photos", _gallery, ("S3-A.1/Fig13-photos",), photos=True),
     Picture("How often units fire", "", "rectgrad-layers-scenes", _firing, ("S3-Frequency", "S3-A.1/Fig13")),
 )  # fmt: skip

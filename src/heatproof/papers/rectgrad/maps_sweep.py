@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ from ...methods.rectgrad import rectgrad_layers
 from ..lab import Lab
 from ..numbers import over
 from ..types import Measured, Number
-from .maps import CHUNK, explained, strongest
+from .maps import CHUNK, explained, mapped, strongest
 from .maps_images import boxed_photos, boxes_of, scenes, shown
 
 QUANTILES = (0, 10, 20, 80, 90, 95, 99)
@@ -56,19 +58,24 @@ def swept(lab: Lab, model: nn.Module, x: Tensor) -> tuple[dict[str, Tensor], dic
     wanted |= {f"q = {q}": f"rectgrad(q={q}, {options})" for q in sorted({*QUANTILES, *MIDDLE})}
     maps = explained(lab, model, x, wanted)
     numbers = {f"nonzero/{name}": over((m != 0).flatten(1).double().mean(1)) for name, m in maps.items()}
-    pairs = [(80, 90), (90, 95), (95, 99)]
+    guided = lab.method("guided_backprop")
+    times = mapped(lab, model, x, {"guided": lambda net, part, target: guided(net, part, target) * part})["guided"]
+    numbers |= {f"alike/guided/{q}": over(correlation(maps[f"q = {q}"], times)) for q in MIDDLE}
+    pairs = [(80, 90), (90, 95), (95, 99), (80, 99)]
     for low, high in pairs:
         shares = [(maps[f"q = {q}"] != 0).flatten(1).double().mean(1) for q in (low, high)]
         numbers[f"sparser/{low} to {high}"] = over(shares[0] - shares[1])
-    alike = {"20 to 80": ("q = 20", "q = 80"), "tau": (TAU_ZERO, "q = 50"), "0 to 20": ("q = 0", "q = 20")}
+    alike = {"20 to 80": ("q = 20", "q = 80"), "0 to 20": ("q = 0", "q = 20")}
     numbers |= {f"alike/{name}": over(correlation(maps[a], maps[b])) for name, (a, b) in alike.items()}
     numbers["region"] = over(in_region(maps["q = 99"], maps["q = 20"]))
-    return maps, numbers | thresholds(model, x.to(lab.device))
+    return maps, numbers | thresholds(model, x.to(lab.device), maps)
 
 
-def thresholds(model: nn.Module, x: Tensor) -> dict[str, Number]:
-    """Share of layers and images whose tau is exactly 0, and of the units that pass."""
+def thresholds(model: nn.Module, x: Tensor, maps: Mapping[str, Tensor]) -> dict[str, Number]:
+    """Share of layers and images whose tau is exactly 0, and of the units that pass; maps whose every tau is 0, and those
+    of them that are the map of tau = 0 bit for bit."""
     numbers = {}
+    same, known = 0, 0
     for q in (0, *MIDDLE, 99):
         chunks = [rectgrad_layers(model, part, q=q, padding_trick=True) for part in torch.split(x, CHUNK)]
         tau = torch.cat([torch.stack([layer.tau for layer in layers]) for layers in chunks], 1)
@@ -76,7 +83,11 @@ def thresholds(model: nn.Module, x: Tensor) -> dict[str, Number]:
         numbers[f"zero/{q}"] = Number(float((tau == 0).double().mean()))
         numbers[f"layers/{q}"] = Number(float((tau == 0).all(1).double().sum()))
         numbers[f"passed/{q}"] = Number(float(passed.double().mean()))
-    return numbers | {"layers": Number(float(len(tau)))}
+        silent = (tau == 0).all(0).cpu()
+        known += int(silent.sum())
+        same += int((maps[f"q = {q}"] == maps[TAU_ZERO]).flatten(1).all(1)[silent].sum())
+    counts = {"layers": len(tau), "tau 0 in all layers": known, "identical": same}
+    return numbers | {name: Number(float(count)) for name, count in counts.items()}
 
 
 def focus(maps: dict[str, Tensor], masks: Tensor) -> dict[str, Number]:

@@ -22,7 +22,8 @@ def _more(name: str) -> Callable[[Measured], Finding]:
         layers = found.listed("layers")
         more = {layer: found[f"{name}/{layer}"] for layer in layers}
         text = (
-            f"lost for the object less lost for the background: {', '.join(f'{k} {said(v)}' for k, v in more.items())}"
+            f"lost for the object less lost for the background: {', '.join(f'{k} {said(v)}' for k, v in more.items())}; "
+            f"the digit covers {found.value('object/area'):.0%} of a scene"
         )
         return finding(every(above(v, 0.0) for v in more.values()), text, min(more.values(), key=lambda v: v.value))
 
@@ -79,7 +80,7 @@ CLAIMS = (
         "S3-Fig3", f"{SAYS}.", "section 3.2, figure 3",
         f"{SET}: loss with all units of a side off, as at the right end of the paper's curves.",
         _more("more"), "rectgrad-feature-occlusion", "conv1, background: 15.5 to 9.6 (read off)",
-        f"{INSTEAD}: the digit covers 9 % of a scene, so that the background has ten times as many units.",
+        f"{INSTEAD}. The side that covers more has more units to switch off; for as many of both: S3-Fig3-equal.",
     ),
     Claim(
         "S3-Fig3-equal", f"{SAYS}, for as many units of both.", "section 3.2, figure 3",

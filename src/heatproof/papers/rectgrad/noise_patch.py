@@ -69,9 +69,9 @@ def changed(model: nn.Module, patched: Tensor) -> dict[str, Number]:
 
 
 def inside(maps: Tensor, how: str | None, rows: slice) -> tuple[Tensor, Tensor]:
-    """Attribution inside the patch less its margin, and its share over that of the area. A `Read`."""
+    """The authors' signed sum inside the patch less its margin, and the share of |m| over that of the area. A `Read`."""
     found = attribution_inside_patch(maps, preprocess=how)
-    return found.inside, found.times
+    return found.inside_signed, found.times
 
 
 def shown(lab: Lab, model: nn.Module, x: Tensor) -> dict[str, Tensor]:

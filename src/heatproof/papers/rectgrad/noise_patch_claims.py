@@ -89,17 +89,18 @@ EXPERIMENTS = (
 TRAINED = "The paper's CNN on CIFAR-10, 20 epochs of Adam in batches of 100, one cycle of rates to 0.001"
 SAME_PATCH = "The same 10x10 patch of noise on all training and test images; inner 8x8 pixels; 200 test images"
 RATES = (
-    "Our network is better: it is trained with shuffled batches and one cycle of rates in place of a constant rate without "
-    "shuffling; which of the two does it was not measured."
+    "Ours is trained with shuffled batches and one cycle of rates in place of a constant rate without shuffling; what "
+    "either of the two does was not measured."
 )
 READ_7 = (
     "RectGrad 0.15, PRR 0.1, gradient 2.7, guided backpropagation 0, SmoothGrad 5.5, gradient x input 1.3, integrated "
     "gradients 1.4, DeepLIFT 0 (medians, read off)"
 )
 SMALL = (
-    "Its sum is small because its map is small everywhere (2 % of the units of each layer pass): in shares PRR, which "
-    "spreads over whole pooling windows, has more on the patch than RectGrad without it."
+    "Sums favour maps that are small everywhere, as RectGrad's (2 % of the units of each layer pass); shares see no scale. "
+    "PRR spreads over whole pooling windows."
 )
+SUMS = f"{AUTHORS}; their code's signed sums, in the units of the maps"
 LEAST_SAYS = "RectGrad with PRR puts the least attribution on the patch"
 TWO_SAYS = "RectGrad and DeepLIFT put less attribution on the patch than all other baselines"
 FIG_7 = "section 5.3, figure 7"
@@ -125,8 +126,8 @@ CLAIMS = (
         "Another patch of noise in its place (5 draws, 1,000 test images): untruthful if the network's class does not "
         "depend on it, changed for less than 5 % of images.",
         _ignored, "rectgrad-trainings", "completely irrelevant to the task",
-        "The patch says nothing of the class, but the network has only seen this one and depends on it: a gradient there "
-        "is in part the truth about the network.",
+        "The patch says nothing of the class, but the network has seen no other: as far as its class depends on this one, "
+        "a gradient there is the truth about the network.",
     ),
     Claim(
         "S3-Fig2", "Saliency maps are nonzero on the patch.", "section 3.1, figure 2",
@@ -136,12 +137,14 @@ CLAIMS = (
     Claim(
         "S3-Fig2-seen", "The saliency on the patch is seen beside that of the image, consistently.",
         "section 3.1, figure 2",
-        f"{SAME_PATCH}: images whose mean |gradient| on the patch is over half of that on the rest; held for most images.",
+        f"{SAME_PATCH}: images whose mean |gradient| on the patch is over half of that on the rest, as half as bright "
+        "is seen beside it; held for most images, over half.",
         _seen, "rectgrad-patch", "consistent across test data",
     ),
     Claim(
-        "S3-Fig7", f"{LEAST_SAYS}.", FIG_7, f"{SAME_PATCH}; {AUTHORS}; sums in the units of the maps.",
+        "S3-Fig7", f"{LEAST_SAYS}.", FIG_7, f"{SAME_PATCH}; {SUMS}.",
         least(PRR, "authors"), "rectgrad-patch", READ_7,
+        "The paper's own figure 7 says otherwise: its medians of guided backpropagation and DeepLIFT are under PRR's.",
     ),
     Claim(
         "S3-Fig7-share", f"{LEAST_SAYS}, {SHARE_OUT}.", FIG_7, f"{SAME_PATCH}; {AUTHORS}; {SHARE_OUT}.",
@@ -152,14 +155,14 @@ CLAIMS = (
         f"{SAME_PATCH}; maps as they are; {SHARE_OUT}.", least(PRR, "plain"), "rectgrad-patch", why=SMALL,
     ),
     Claim(
-        "S3-Fig7-two", f"{TWO_SAYS}.", FIG_7, f"{SAME_PATCH}; {AUTHORS}; sums in the units of the maps.",
+        "S3-Fig7-two", f"{TWO_SAYS}.", FIG_7, f"{SAME_PATCH}; {SUMS}.",
         two_best("authors"), "rectgrad-patch", READ_7,
-        "The paper's own figure has guided backpropagation at 0 as well, which it has not here.",
+        "The paper's own figure 7 has guided backpropagation at 0 as well.",
     ),
     Claim(
         "S3-Fig7-two-plain", f"{TWO_SAYS}, {SHARE_OUT}.", FIG_7, f"{SAME_PATCH}; maps as they are; {SHARE_OUT}.",
         two_best("plain"), "rectgrad-patch",
-        why="DeepLIFT's sum is small with the scale of its maps: its share on the patch is that of chance.",
+        why="A sum may be small with the scale of its maps, which shares do not see.",
     ),
 )  # fmt: skip
 
@@ -170,7 +173,7 @@ PICTURES = (
     ),
     Picture(
         "Attribution inside the patch, as the authors measure", "figure 7", "rectgrad-patch",
-        boxed("authors", "sum of |attribution| in the patch, authors' statistic"),
+        boxed("authors", "sum of attribution in the patch, authors' statistic"),
         ("S3-Fig7", "S3-Fig7-share", "S3-Fig7-two"),
     ),
     Picture(

@@ -38,7 +38,7 @@ def fashion_mlp(lab: Lab) -> Measured:
 
 def texts(lab: Lab, spatial: bool) -> dict[str, str]:
     """The methods of figures 22 to 25."""
-    few, draws = lab.pick(10, 25, 50), lab.pick(3, 10, 50)
+    few, draws = lab.pick(10, 25, 50), lab.pick(3, 10, 25)
     found = {
         "gradient": "gradient",
         "smoothgrad": f"smoothgrad(n={few})",
@@ -59,19 +59,24 @@ def of_pair(lab: Lab, name: str, data: str) -> Measured:
 
 
 def beside(lab: Lab, pair: Pair, images: Tensor, methods: Mapping[str, Explain]) -> Measured:
-    results = lab.audit(
-        "labels", pair.true, images, methods, checks=("labels",), labels=pair, metrics=(SIGNED, ABSOLUTE), chunk=20,
-        keep_maps="none",
+    """One class for both networks, the true one's; and under "own/" the class that each predicts (authors' code)."""
+    found, own = (
+        gathered(lab.audit(
+            f"labels-{classes}", pair.true, images, methods, checks=("labels",), labels=pair, metrics=(SIGNED, ABSOLUTE),
+            chunk=20, keep_maps="none", classes=classes,
+        ))
+        for classes in ("fixed", "predicted")
     )  # fmt: skip
-    found = gathered(results)
-    numbers = {**found.numbers, **gates(pair), **seen(pair, images, methods)}
+    others = {f"own/{name}": n for name, n in own.numbers.items()}
+    numbers = {**found.numbers, **others, **gates(pair), **seen(pair, images, methods)}
     return Measured(numbers, {"photo": images[ZERO], **drawn(pair, images[ZERO : ZERO + 1], methods)}, found.words)
 
 
 def gates(pair: Pair) -> dict[str, Number]:
-    """Accuracies by their names, and whether each holds."""
+    """Accuracies by their names, their limits, and whether each holds."""
     held = [g for g in pair.gates["gates"] if g["value"] is not None]
     found = {f"gate/{g['name']}": Number(float(g["value"])) for g in held}
+    found |= {f"gate limit/{g['name']}": Number(float(g["limit"])) for g in held}
     return found | {f"gate holds/{g['name']}": Number(float(bool(g["holds"]))) for g in held}
 
 

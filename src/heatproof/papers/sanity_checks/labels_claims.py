@@ -8,13 +8,16 @@ from math import isfinite
 from matplotlib.figure import Figure
 
 from ...plots.plates import bars, photo_of, tiles
-from ..judge import above, below, every, finding, plain, said, within
+from ..judge import above, below, every, finding, plain, said
 from ..types import Claim, Experiment, Finding, Measured, Number, Picture
 from . import published
 from .labels import fashion_cnn, fashion_mlp, mnist_cnn, mnist_mlp
+from .randomisation import PRODUCTS
 from .randomisation_audit import ABSOLUTE, SIGNED
-from .randomisation_judges import METRIC, NAMES, PRODUCTS, SAME, SIMILAR, Judge, near_zero
+from .randomisation_judges import METRIC, NAMES, SIMILAR, Judge
 from .randomisation_pictures import drawn
+from .randomisation_products import by_zeros, near_zero
+from .randomisation_tables import same
 
 CNN, MLP, FASHION, FASHION_MLP = (
     "sanity-labels-mnist-cnn", "sanity-labels-mnist-mlp", "sanity-labels-fashion-cnn", "sanity-labels-fashion-mlp",
@@ -29,15 +32,32 @@ PAIRS = {
 FEWER = "Our networks learn 6,000 images until 98 %, from the same first weights; the authors' learn all of them"
 
 
+WHY_CHANCE = (
+    "A tenth of the permuted labels stay true by chance, and a network that learns them may test a little off chance; "
+    + FEWER[0].lower()
+    + FEWER[1:]
+    + "."
+)
+WHY_TABLE = {
+    "": FEWER + "; how much of the difference that explains is not known. Where random networks score near 0 for the "
+    "gradient of an MLP (beside), we do not know how the authors' networks come to share theirs.",
+    "-signed": "Where even random networks score over the published bar for guided backprop (beside), training images are "
+    "not the cause. Our guess: the fault in their guided backprop of that time (footnote 5, acknowledgements).",
+}
+REMARKED = ("gradient", "guided_backprop", "gradcam")
+"""Methods that stand in words beside the farthest one."""
+
+
 def at(found: Measured, method: str, metric: str) -> Number:
     return found[f"labels/{method}/{metric}/1"]
 
 
 def gates_hold(found: Measured) -> Finding:
-    """Over .95 of the permuted labels are learned, and the test accuracy is chance."""
+    """Over .95 of the permuted labels are learned, and the test accuracy is near chance."""
     values = {n.removeprefix("gate/"): v.value for n, v in found.numbers.items() if n.startswith("gate/")}
+    limits = {n: found.value(f"gate limit/{n}") for n in values}
     held = [v.value == 1 for n, v in found.numbers.items() if n.startswith("gate holds/")]
-    text = "; ".join(f"{n} {v:.3f}" for n, v in values.items())
+    text = "; ".join(f"{n} {v:.3f} (limit {limits[n]:.3f})" for n, v in values.items())
     return finding(all(held) if held else None, text, next((Number(v) for v in values.values()), Number(float("nan"))))
 
 
@@ -60,27 +80,31 @@ def products(high: float) -> Judge:
     def judge(found: Measured) -> Finding:
         both = {m: (at(found, m, ABSOLUTE), at(found, m, SIGNED)) for m in PRODUCTS}
         held = every(a for one, two in both.values() for a in (above(one, high), near_zero(two)))
-        text = "; ".join(
-            f"{NAMES[m]}: absolute {said(one)} (floor {plain(found.value(f'floor/{m}/{ABSOLUTE}'))}), signed {said(two)}"
-            for m, (one, two) in both.items()
-        )
-        return finding(held, text, both[PRODUCTS[0]][0])
+        text = "; ".join(f"{NAMES[m]}: absolute {said(one)}, signed {said(two)}" for m, (one, two) in both.items())
+        return finding(held, f"{text}; {by_zeros(found, 'labels', '1')}", both[PRODUCTS[0]][0])
 
     return judge
 
 
 def table(pair: tuple[str, str], metric: str) -> Judge:
-    """Every published bar is met within .1, or lies in the interval."""
+    """Every published bar is met within `SAME`, each network explaining its own class."""
 
     def judge(found: Measured) -> Finding:
         bar = dict(zip(published.METHODS, published.LABELS[pair][metric == SIGNED], strict=True))
-        held = {m: (at(found, m, metric), v) for m, v in bar.items() if isfinite(v)}
-        met = [within(n, v, SAME) for n, v in held.values()]
-        worst = max(held, key=lambda m: abs(held[m][0].value - held[m][1]))
-        text = f"farthest: {NAMES[worst]} {said(held[worst][0])} against {held[worst][1]:.2f}"
-        return finding(every(met), f"{met.count(True)} of {len(met)} numbers met; {text}", held[worst][0])
+        pairs = {m: (found[f"own/labels/{m}/{metric}/1"], v) for m, v in bar.items() if isfinite(v)}
+        held, counts = same(pairs.values())
+        worst = max(pairs, key=lambda m: abs(pairs[m][0].value - pairs[m][1]))
+        told = (_against(found, m, metric, bar[m]) for m in dict.fromkeys((worst, *REMARKED)) if m in pairs)
+        return finding(held, f"{counts}; farthest: {'; '.join(told)}", pairs[worst][0])
 
     return judge
+
+
+def _against(found: Measured, method: str, metric: str, theirs: float) -> str:
+    """Ours, the published number, random networks' score, and ours with one class for both networks."""
+    own, floor = found[f"own/labels/{method}/{metric}/1"], found.value(f"own/floor/{method}/{metric}")
+    both = f"random networks {plain(floor)}, one class for both {plain(at(found, method, metric).value)}"
+    return f"{NAMES[method]} {said(own)} against {theirs:.2f} ({both})"
 
 
 def more_patches(found: Measured) -> Finding:
@@ -101,8 +125,8 @@ EXPERIMENTS = tuple(
     Experiment(name, measure, (None, minutes), (name.removeprefix("sanity-"),), (data,),
                "40 images, 6,000 training images; 25 noisy copies and steps, IG-SmoothGrad of 10 copies")
     for name, measure, data, minutes in (
-        (CNN, mnist_cnn, "MNIST", 1.0), (MLP, mnist_mlp, "MNIST", 0.7),
-        (FASHION, fashion_cnn, "FashionMNIST", 1.0), (FASHION_MLP, fashion_mlp, "FashionMNIST", 0.8),
+        (CNN, mnist_cnn, "MNIST", 1.8), (MLP, mnist_mlp, "MNIST", 1.3),
+        (FASHION, fashion_cnn, "FashionMNIST", 1.8), (FASHION_MLP, fashion_mlp, "FashionMNIST", 1.4),
     )
 )  # fmt: skip
 
@@ -126,11 +150,11 @@ def _of_pair(experiment: str) -> tuple[Claim, ...]:
                f"section 4, figure {number}", experiment, f"Absolute Spearman over {high}, signed within .2 of 0.",
                products(high), ".99 and .13" if pair[0] == "MNIST" else ".89 and .03", FEWER + "."),
         _claim(f"{id}-gate", f"A network learns permuted labels, and tests at chance: {name}.", "section 4 and appendix B",
-               experiment, "Training accuracy over .95 on permuted labels; test accuracy within sampling error of chance.",
-               gates_hold, "over 95 %, chance", FEWER + "."),
+               experiment, "Training accuracy over .95 on permuted labels; test accuracy at most .05 from chance.",
+               gates_hold, "over 95 %, chance up to sampling error", WHY_CHANCE),
         *(_claim(f"{id}-table{suffix}", f"Bars of {METRIC[metric]} between true and permuted labels: {name}.",
-                 f"figure {number}", experiment, "Every bar is met within .1, or lies in the interval.",
-                 table(pair, metric), bars_of, FEWER + "; how much of the difference that explains is not known.")
+                 f"figure {number}", experiment, "Here each network's own class; every bar is met within .1.",
+                 table(pair, metric), bars_of, WHY_TABLE[suffix])
           for suffix, metric in (("", ABSOLUTE), ("-signed", SIGNED))),
     )  # fmt: skip
 
@@ -140,6 +164,8 @@ CLAIMS = (
            "Change: absolute Spearman under .7.", changed("gradient", "smoothgrad"), ".16 and .24", FEWER + "."),
     _claim("S1-4-gradcam", "GradCAM's masks change.", "section 4, figure 6", CNN, "Change: absolute Spearman under .7.",
            changed("gradcam"), ".03", FEWER + "."),
+    _claim("S1-4-guided-backprop", "Guided backprop's masks change visibly.", "section 4, figure 6", CNN,
+           "Change: absolute Spearman under .7.", changed("guided_backprop"), ".57", FEWER + "."),
     _claim("S1-4-gradcam-patches", "GradCAM's changed masks have disconnected patches.", "section 4, figure 6", CNN,
            "Connected patches over half of the map's maximum: more after permuted labels than after true ones.",
            more_patches, "picture only", FEWER + "."),
@@ -167,15 +193,16 @@ def _bars(found: Measured, pair: tuple[str, str], metric: str) -> Figure:
     names = [m for m in published.METHODS if f"labels/{m}/{metric}/1" in found.numbers]
     groups: dict[str, dict[str, float | Number]] = {
         "published": {NAMES[m]: theirs[m] for m in names},
-        "measured here": {NAMES[m]: at(found, m, metric) for m in names},
-        "floor": {NAMES[m]: found[f"floor/{m}/{metric}"] for m in names},
+        "measured here": {NAMES[m]: found[f"own/labels/{m}/{metric}/1"] for m in names},
+        "one class for both": {NAMES[m]: at(found, m, metric) for m in names},
+        "random networks": {NAMES[m]: found[f"own/floor/{m}/{metric}"] for m in names},
     }
     return bars(groups, x_label=METRIC[metric])
 
 
 PICTURES = (
     *(Picture(f"True and permuted labels, {PAIRS[e][1]}: maps", "figure 6", e, _maps, claims, photos=True)
-      for e, claims in ((CNN, ("S1-Fig6", "S1-4-gradient", "S1-4-gradcam")), (FASHION, ("S1-Fig24",)))),
+      for e, claims in ((CNN, ("S1-Fig6", "S1-4-guided-backprop", "S1-4-gradient")), (FASHION, ("S1-Fig24",)))),
     *(Picture(f"True against permuted labels, {name}: {METRIC[metric]}", f"figure {id.removeprefix('S1-Fig')}", e,
               partial(_bars, pair=pair, metric=metric), (id, f"{id}-table{suffix}"))
       for e, (id, name, pair, _) in PAIRS.items() for metric, suffix in ((ABSOLUTE, ""), (SIGNED, "-signed"))),

@@ -95,7 +95,8 @@ CLAIMS = (
     _claim(
         "S1-A.6-IG", "IG-SG is SmoothGrad of integrated gradients.", "figures 2 to 4; code",
         "the mean over the recorded noisy copies of (x + noise) times their slow mean gradient, ten steps each.",
-        same("ig_smoothgrad"), "Ten steps a draw where the code takes 50: the mean over the draws averages them too.",
+        same("ig_smoothgrad"),
+        "50 draws of ten steps where the code takes 25 of 50: the mean over the draws averages the steps too.",
     ),
     _claim(
         "S1-A.7", "VarGrad is the variance of the maps over noisy copies of the input.", "appendix A.7; code: 25 draws",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
+from statistics import NormalDist
 
 from matplotlib.figure import Figure
 
@@ -16,6 +17,8 @@ from .metrics import metrics
 EXACT = 1e-9
 PAIRS = 50
 """Of the paper."""
+FOUR = NormalDist().inv_cdf((1 + 0.95 ** (1 / 4)) / 2) / NormalDist().inv_cdf(0.975)
+"""How much wider four intervals of 98.7 % are than those of 95 %: all of them hold in 95 %."""
 NAMES = {"spearman": "Spearman, signed", "spearman_abs": "Spearman, absolute", "hog": "HOG", "ssim": "SSIM"}
 UNIFORM = dict(zip(NAMES, (0.00016, -0.0015, 0.078, 0.00076), strict=True))
 NORMAL = dict(zip(NAMES, (0.00018, 0.00043, -0.0013, 0.00023), strict=True))
@@ -46,23 +49,23 @@ def _zero(found: Measured) -> Finding:
 
 
 def _negation(found: Measured) -> Finding:
-    hog = found["negative/hog"]
     text = "; ".join(f"{NAMES[n]} {said(found[f'negative/{n}'])}" for n in NAMES)
-    return finding(below(hog, 0.5), f"of a map and its negative: {text}", hog)
+    held = every(below(found[f"negative/{n}"], 0.5) for n in ("ssim", "hog"))
+    return finding(held, f"of a map and its negative: {text}", found["negative/hog"])
 
 
 def _range(found: Measured) -> Finding:
     more = found["range/more"]
     text = f"range 1: {said(found['range/1'], 3)}; range 2: {said(found['range/2'], 3)}; difference {said(more, 3)}"
-    return finding(within(more, 0.0, EXACT), text, more)
+    return finding(above(more, 0.0), text, more)
 
 
 def _masks(kind: str, published: dict[str, float]) -> Callable[[Measured], Finding]:
-    """Whether our mean and the paper's, of 50 pairs, differ by no more than such means may by chance."""
+    """Whether our means and the paper's, of 50 pairs, differ by no more than four such means may by chance."""
 
     def judge(found: Measured) -> Finding:
         numbers = {n: found[f"{kind}/{n}"] for n in NAMES}
-        wider = sqrt(1 + found.value("pairs") / PAIRS)
+        wider = FOUR * sqrt(1 + found.value("pairs") / PAIRS)
         held = every(abs(v.value - published[n]) <= wider * (v.upper - v.value) for n, v in numbers.items())
         text = "; ".join(f"{NAMES[n]} {said(number, 4)}, published {published[n]}" for n, number in numbers.items())
         return finding(held, text, numbers["hog"])
@@ -105,17 +108,18 @@ CLAIMS = (
     _metric("S1-Met-ssim", "The structural similarity index with a window of 5.", "ssim"),
     _metric("S1-Met-hog", "The Pearson correlation of histograms of oriented gradients, 16 x 16 pixels a cell.", "hog"),
     Claim(
-        "S1-Met-sign", "HOG without absolute values compares signed maps, as the signed Spearman does.",
-        "section 2.2", "16 maps and their negatives: a similarity that sees signs stays below .5.", _negation,
-        "sanity-metrics", published="\"without absolute values\"",
-        why="The orientations of HOG have no sign, so that a map and its negative have the same histograms.", error=True,
+        "S1-Met-sign", "SSIM and HOG, taken without absolute values, tell a map from its negative.", "section 2.2",
+        "16 maps and their negatives: a similarity that sees signs stays below .5.", _negation, "sanity-metrics",
+        published="\"without absolute values\"",
+        why="The paper says no more than that; that signs then count is our reading. They do for SSIM; the orientations of "
+        "HOG have no sign, so that a map and its negative have the same histograms.",
     ),
     Claim(
-        "S1-Met-range", "The code's SSIM is that of maps in [0, 1].", "code (scikit-image 0.15)",
-        "Eight pairs of heavy-tailed noise maps in [0, 1], uniform 5 x 5 windows: SSIM with their own data range and with "
-        "the 2 that the code's library assumes of floating-point images.", _range, "sanity-metrics",
-        why="A data range of 2 makes the stabilising constants four times as large, which lifts the SSIM of flat maps.",
-        error=True,
+        "S1-Met-range", "The data range of 2 that the code leaves to its library lifts the SSIM of maps in [0, 1].",
+        "code (scikit-image 0.15)", "Eight pairs of heavy-tailed noise maps in [0, 1]: SSIM with data range 1 and with 2, "
+        "in the paper's uniform windows of 5 x 5 (the code has Gaussian ones of 11 x 11).", _range, "sanity-metrics",
+        published="not named", why="A data range of 2 makes the stabilising constants four times as large, which lifts the "
+        "SSIM of flat maps.",
     ),
     Claim(
         "S1-Vis", "ABS: maps are drawn by the absolute values of a normalised map.", "section 2.2",
@@ -135,15 +139,18 @@ CLAIMS = (
     Claim(
         "S1-B-calib-uniform", "Two uniform masks: Spearman .00016, absolute -.0015, HOG .078, SSIM .00076.", "appendix B",
         "Pairs of uniform masks in [-1, 1], 299 x 299 (50, in full 200); SSIM with windows of 5 and data range 2. Each "
-        "mean as near to the published one of 50 pairs as chance allows.", _masks("uniform", UNIFORM), "sanity-noise-masks",
-        published="(.00016, -.0015, .078, .00076)",
-        why="HOG and the signed Spearman agree; the published absolute Spearman lies three standard errors of 50 pairs "
-        "from the 0 that independent masks have in the mean. Cause not known.",
+        "mean as near to the published one of 50 pairs as chance allows (95 % for all four: 98.7 % each).",
+        _masks("uniform", UNIFORM), "sanity-noise-masks", published="(.00016, -.0015, .078, .00076)",
+        why="Independent masks have an absolute Spearman of 0 in the mean, and the published -.0015 is three standard "
+        "errors of 50 pairs from it; the published SSIM is above ours. Causes not known.",
     ),
     Claim(
         "S1-B-calib-normal", "Two Gaussian masks in [-1, 1]: Spearman .00018, absolute .00043, HOG -.0013, SSIM .00023.",
         "appendix B", "As for uniform masks, normal ones divided by their largest magnitude.", _masks("normal", NORMAL),
         "sanity-noise-masks", published="(.00018, .00043, -.0013, .00023)",
+        why="Dividing by the largest of 89,401 values leaves a standard deviation near .22; SSIM of such masks hangs on "
+        "its stabilising constants (data range), which the paper does not give. HOG of two masks of noise is not 0 in the "
+        "mean, for normal ones as for uniform ones.",
     ),
     Claim(
         "S1-B-calib", "Masks of noise have similarities near zero, so that high values mean something.", "appendix B",

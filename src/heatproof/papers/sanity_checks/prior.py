@@ -26,8 +26,8 @@ Maps = list[dict[str, Tensor]]
 
 def untrained(lab: Lab) -> Measured:
     """The paper's CNN on MNIST and SqueezeNet on photos, networks of different seeds in pairs."""
-    networks = lab.pick(6, 8)
-    digits, _ = lab.labelled("MNIST", "test", 30)
+    networks = lab.pick(6, 8, 20)
+    digits, _ = lab.labelled("MNIST", "test", 100)
     photos = lab.photos(lab.pick(6, 12, 50)).pixels.to(lab.device)
     sets: dict[str, tuple[Tensor, Callable[[int], nn.Module]]] = {
         "MNIST": (digits, lambda seed: seeded(AdebayoCNN, seed).to(lab.device).eval()),

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from ...similarity import zero_share
+from ...similarity import support_spearman, zero_share
 from ...theory.nulls import shared_zeros_null
 from ..lab import IMAGENET, Lab
 from ..numbers import over
 from ..types import Measured, Number
-from .alike import SIGNED, compared
+from .alike import SIGNED, Alike, compared
 
 LEVELS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Noise in standard deviations of the gradient."""
+BATCH = 20
 SETS = ("Fashion-MNIST", "photos")
-KINDS = ("truncated normal", "uniform")
+AROUND = ("truncated normal", "uniform in [-1, 1]")
+POSITIVE = "uniform in [0, 1]"
+METRICS: Mapping[str, Alike] = {**SIGNED, "support": support_spearman}
+KINDS = (*AROUND, POSITIVE)
+"""The paper gives no range of its uniform vectors; only those around 0 have a sign of their own."""
 
 
 def random_gradients(lab: Lab) -> Measured:
-    """Similarities of x * u with x * v, of u with v, and of x * u with x, for two distributions on two data sets."""
+    """Similarities of x * u with x * v, of u with v, and of x * u with x, for three distributions on two data sets."""
     numbers: dict[str, Number] = {}
     arrays: dict[str, Tensor] = {}
-    for name, x in images_of(lab, photos=100).items():
+    for name, x in (("Fashion-MNIST", fashion(lab)), ("photos", photos(lab))):
         for kind in KINDS:
             u, v = (draw(kind, x, seed) for seed in range(2))
-            numbers |= compared(f"{name}/{kind}/product", x * u, x * v, SIGNED)
+            numbers |= compared(f"{name}/{kind}/product", x * u, x * v, METRICS)
             numbers |= compared(f"{name}/{kind}/noise", u, v, SIGNED)
-            numbers |= compared(f"{name}/{kind}/input", x * u, x, SIGNED)
+            numbers |= compared(f"{name}/{kind}/input", x * u, x, METRICS)
             if kind == KINDS[0]:
                 arrays |= {
                     f"{name}/{n}": part[:1] for n, part in {"x": shown(x), "u": u, "xu": x * u, "xv": x * v}.items()
@@ -40,23 +47,22 @@ def random_gradients(lab: Lab) -> Measured:
 
 def growing_noise(lab: Lab) -> Measured:
     """A real gradient with growing noise: on photos by MobileNetV2."""
-    x = images_of(lab)["photos"]
-    return Measured(sweep(lab, lab.photo_net("mobilenet_v2"), x))
+    return Measured(sweep(lab, lab.photo_net("mobilenet_v2"), photos(lab)))
 
 
 def growing_noise_fashion(lab: Lab) -> Measured:
     """The same on Fashion-MNIST by its own CNN."""
-    return Measured(sweep(lab, lab.network("fashion-cnn"), images_of(lab)["Fashion-MNIST"]))
+    return Measured(sweep(lab, lab.network("fashion-cnn"), fashion(lab)))
 
 
-def images_of(lab: Lab, photos: int = 24) -> dict[str, Tensor]:
-    """In the units of the networks: Fashion-MNIST in [0, 1], photos around 0.
+def fashion(lab: Lab) -> Tensor:
+    """In [0, 1]."""
+    return lab.labelled("FashionMNIST", "test", lab.pick(50, 200, 1000))[0]
 
-    Args:
-        photos: how many in the full budget.
-    """
-    fashion, _ = lab.labelled("FashionMNIST", "test", lab.pick(50, 200))
-    return {"Fashion-MNIST": fashion, "photos": lab.photos(lab.pick(8, photos, None)).pixels.to(lab.device)}
+
+def photos(lab: Lab) -> Tensor:
+    """In the units of the networks, around 0."""
+    return lab.photos(lab.pick(8, 100)).pixels.to(lab.device)
 
 
 def shown(x: Tensor) -> Tensor:
@@ -68,10 +74,10 @@ def shown(x: Tensor) -> Tensor:
 
 
 def draw(kind: str, like: Tensor, seed: int) -> Tensor:
-    """Noise around 0."""
+    """Noise of one of `KINDS`."""
     noise, out = torch.Generator().manual_seed(41 + seed), torch.empty(like.shape)
-    if kind == "uniform":
-        out.uniform_(-1, 1, generator=noise)
+    if kind != AROUND[0]:
+        out.uniform_(0 if kind == POSITIVE else -1, 1, generator=noise)
     else:
         nn.init.trunc_normal_(out, 0, 1, -2, 2, generator=noise)
     return out.to(like)
@@ -79,9 +85,9 @@ def draw(kind: str, like: Tensor, seed: int) -> Tensor:
 
 def sweep(lab: Lab, model: nn.Module, x: Tensor) -> dict[str, Number]:
     """Similarities of x * (g + noise) with x * (g + other noise), and of the two noisy gradients, by level."""
-    g = lab.method("gradient")(model, x)
+    g = torch.cat([lab.method("gradient")(model, part) for part in torch.split(x, BATCH)])
     step = g.flatten(1).std(1, correction=0)[:, None, None, None]
-    n1, n2 = (draw("truncated normal", x, seed) for seed in range(2))
+    n1, n2 = (draw(AROUND[0], x, seed) for seed in range(2))
     numbers: dict[str, Number] = {}
     for level in LEVELS:
         first, second = g + level * step * n1, g + level * step * n2

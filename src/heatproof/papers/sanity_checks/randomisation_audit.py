@@ -43,7 +43,13 @@ def gathered(results: Results) -> Measured:
         }
         numbers |= dict(_by_role(numbers, cells, check))
         numbers |= dict(_contrasts(cells, check))
-    return Measured(numbers | dict(_orders(cells)), words=words)
+    return Measured(numbers | closed_forms(results) | dict(_orders(cells)), words=words)
+
+
+def closed_forms(results: Results) -> dict[str, Number]:
+    """Absolute Spearman that the zeros of two maps alone give, "closed/METHOD"."""
+    rows = results.floors[(results.floors["null"] == "null") & (results.floors["metric"] == ABSOLUTE)]
+    return {f"closed/{row['method']}": Number(row["closed_form"]) for row in rows.to_dict("records")}
 
 
 def roles(plan: Plan) -> dict[str, int]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 
-from ..judge import above, below, every, finding, plain, said, within
-from ..types import Finding, Measured, Number
+from ..judge import above, agrees, below, every, finding, plain, said, within
+from ..types import Finding, Measured
 from .randomisation_audit import ABSOLUTE, SIGNED
 
 Judge = Callable[[Measured], Finding]
-SIMILAR, HIGH, NONE, SAME = 0.7, 0.9, 0.2, 0.1
+SIMILAR, HIGH, NONE, SAME, EXCESS = 0.7, 0.9, 0.2, 0.1, 0.5
 """Set before measuring. A map is similar over .7 and sensitive under it; a correlation is high over .9 (.8 on
 Fashion-MNIST, where the paper's own are .89) and about 0 within .2, as the paper's .11 to .16 are; two numbers are the
-same within .1."""
+same within .1. Of the excess over the floor .5 decides (design.md, section 4)."""
 NAMES = {
     "gradient": "gradient",
     "smoothgrad": "SmoothGrad",
@@ -28,7 +28,6 @@ NAMES = {
     "lrp": "epsilon-LRP",
     "meaningful_perturbation": "meaningful perturbation",
 }
-PRODUCTS = ("integrated_gradients", "gradient_x_input")
 WHERE = {"top": "with the top block new", "half": "with the upper half new", "last": "with all weights new"}
 METRIC = {ABSOLUTE: "absolute Spearman", SIGNED: "signed Spearman", "ssim": "SSIM", "hog": "HOG correlation"}
 
@@ -51,9 +50,40 @@ def similar(method: str, role: str = "top", metrics: Sequence[str] = (ABSOLUTE,)
 
     def judge(found: Measured) -> Finding:
         numbers = {m: found[f"{check}/{method}/{m}/{role}"] for m in metrics}
-        text = "; ".join(f"{METRIC[m]} {said(n)}" for m, n in numbers.items())
+        text = "; ".join(
+            f"{METRIC[m]} {said(n)}, floor {plain(found.value(f'floor/{method}/{m}'))}" for m, n in numbers.items()
+        )
         held = every(above(n, SIMILAR) for n in numbers.values())
         return finding(held, f"{NAMES[method]} {WHERE[role]}: {text}", numbers[metrics[0]])
+
+    return judge
+
+
+def invariant(method: str, role: str = "top", metrics: Sequence[str] = (ABSOLUTE,)) -> Judge:
+    """`similar`, and not for what any network's maps share: over `EXCESS` of the way from the floor to 1."""
+    alone = similar(method, role, metrics)
+
+    def judge(found: Measured) -> Finding:
+        plainly = alone(found)
+        over = {m: found[f"excess/cascading/{method}/{m}/{role}"] for m in metrics}
+        text = ", ".join(f"{METRIC[m]} {said(n)}" for m, n in over.items())
+        held = every([plainly.held, *(above(n, EXCESS) for n in over.values())])
+        return finding(held, f"{plainly.measured}; excess over the floor: {text}", plainly.number)
+
+    return judge
+
+
+def sensitive_from_half(method: str) -> Judge:
+    """As the audit's verdict: floor and excess under `EXCESS`, the excess at every stage from half-way on."""
+
+    def judge(found: Measured) -> Finding:
+        floor, half = found[f"floor/{method}/{ABSOLUTE}"], found[f"excess/cascading/{method}/{ABSOLUTE}/half"]
+        places = found.listed("places/cascading")
+        later = [found[f"excess/cascading/{method}/{ABSOLUTE}/{p}"] for p in places[(len(places) - 1) // 2 :]]
+        top = found[f"cascading/{method}/{ABSOLUTE}/top"]
+        text = f"{METRIC[ABSOLUTE]} of {NAMES[method]} {said(top)} {WHERE['top']}; excess over the floor {said(half)}"
+        held = every(below(n, EXCESS) for n in (floor, half, *later))
+        return finding(held, f"{text} {WHERE['half']}; floor {said(floor)}", half)
 
     return judge
 
@@ -79,43 +109,14 @@ def all_of(judges: Sequence[Judge]) -> Judge:
     return judge
 
 
-def products_high(high: float = HIGH) -> Judge:
-    """Integrated gradients and gradient x input stay high at every stage in absolute Spearman, the gradient does not."""
+def beside(judge: Judge, name: str, words: str) -> Judge:
+    """A judge that also prints another number, which decides nothing."""
 
-    def judge(found: Measured) -> Finding:
-        lows = {m: _lowest(found, m) for m in PRODUCTS}
-        gradient = found[f"cascading/gradient/{ABSOLUTE}/half"]
-        held = every([*(above(n, high) for n in lows.values()), below(gradient, SIMILAR)])
-        text = ", ".join(f"{NAMES[m]} at least {said(n)}" for m, n in lows.items())
-        floors = " and ".join(plain(found.value(f"floor/{m}/{ABSOLUTE}")) for m in PRODUCTS)
-        return finding(held, f"{text} (floors {floors}); gradient {said(gradient)} {WHERE['half']}", lows[PRODUCTS[0]])
+    def told(found: Measured) -> Finding:
+        own = judge(found)
+        return finding(own.held, f"{own.measured}; {words} {said(found[name])}", own.number, own.reason)
 
-    return judge
-
-
-def signs_lost(found: Measured) -> Finding:
-    """Both products are about 0 in signed Spearman with the upper half new."""
-    numbers = {m: found[f"cascading/{m}/{SIGNED}/half"] for m in PRODUCTS}
-    tops = ", ".join(f"{NAMES[m]} {plain(found.value(f'cascading/{m}/{SIGNED}/top'))}" for m in PRODUCTS)
-    text = ", ".join(f"{NAMES[m]} {said(n)}" for m, n in numbers.items())
-    return finding(every(near_zero(n) for n in numbers.values()), f"{text} {WHERE['half']}; {tops} {WHERE['top']}",
-                   numbers[PRODUCTS[0]])  # fmt: skip
-
-
-def near_zero(number: Number) -> bool | None:
-    return every([below(number, NONE), above(number, -NONE)])
-
-
-def at_floor(found: Measured) -> Finding:
-    """Products score at every stage what they score under random networks, within .02."""
-    gaps = {
-        f"{m} {p}": found.value(f"cascading/{m}/{ABSOLUTE}/{p}") - found.value(f"floor/{m}/{ABSOLUTE}")
-        for m in PRODUCTS for p in found.listed("places/cascading")
-    }  # fmt: skip
-    worst = max(gaps.values(), key=abs)
-    floors = ", ".join(f"{NAMES[m]} {said(found[f'floor/{m}/{ABSOLUTE}'], 3)}" for m in PRODUCTS)
-    held = all(abs(g) <= 0.02 for g in gaps.values()) if all(isfinite(g) for g in gaps.values()) else None
-    return finding(held, f"floors {floors}; farthest stage {worst:+.3f} from its floor", Number(worst))
+    return told
 
 
 def alike(methods: Sequence[str], other: str, metric: str) -> Judge:
@@ -133,14 +134,41 @@ def alike(methods: Sequence[str], other: str, metric: str) -> Judge:
     return judge
 
 
-def over_at(a: str, b: str, metric: str, roles: Sequence[str] | None = None) -> Judge:
-    """One method over another on the same images; roles: None for every stage of the cascade."""
+def over_at(a: str, b: str) -> Judge:
+    """One method over another on the same images, at every stage but the last, which compares their floors."""
 
     def judge(found: Measured) -> Finding:
-        at = {r: found[f"cascading/{a} less {b}/{metric}/{r}"] for r in roles or found.listed("places/cascading")}
-        least = min(at.values(), key=lambda n: n.value if isfinite(n.value) else -9)
-        text = f"{METRIC[metric]} of {NAMES[a]} less {NAMES[b]}: at least {said(least)}"
-        return finding(every(above(n, 0.0) for n in at.values()), text, least)
+        at = [found[f"cascading/{a} less {b}/{ABSOLUTE}/{p}"] for p in found.listed("places/cascading")[:-1]]
+        least = min(at, key=lambda n: n.value if isfinite(n.value) else -9)
+        text = f"{METRIC[ABSOLUTE]} of {NAMES[a]} less {NAMES[b]}: at least {said(least)}; {_floors(found, a, b)}"
+        return finding(every(above(n, 0.0) for n in at), text, least)
+
+    return judge
+
+
+def _floors(found: Measured, *methods: str) -> str:
+    values = (f"{NAMES[m]} {plain(found.value(f'floor/{m}/{ABSOLUTE}'))}" for m in methods)
+    return f"floors {', '.join(values)}"
+
+
+def only_as_random(found: Measured) -> Finding:
+    """All weights new: guided backprop scores over the gradient, and at its own floor."""
+    more = found[f"cascading/guided_backprop less gradient/{ABSOLUTE}/last"]
+    excess = found[f"excess/cascading/guided_backprop/{ABSOLUTE}/last"]
+    text = f"guided backprop less gradient {said(more)}; guided backprop's excess over its floor {said(excess)}"
+    held = every([above(more, 0.0), agrees(excess, 0.0)])
+    return finding(held, f"{text}; {_floors(found, 'guided_backprop', 'gradient')}", more)
+
+
+def input_dominated(method: str, check: str = "independent") -> Judge:
+    """As the audit's verdict: maps of random networks score over `EXCESS`, so that the input is what they share."""
+
+    def judge(found: Measured) -> Finding:
+        floor, last = found[f"floor/{method}/{ABSOLUTE}"], found[f"{check}/{method}/{ABSOLUTE}/last"]
+        text = (
+            f"{METRIC[ABSOLUTE]} of {NAMES[method]} {said(last)} with the lowest block alone new, floor {said(floor)}"
+        )
+        return finding(above(floor, EXCESS), text, floor)
 
     return judge
 
@@ -152,26 +180,3 @@ def positive(name: str, text: str) -> Judge:
         return finding(above(found[name], 0.0), f"{text} {said(found[name])}", found[name])
 
     return judge
-
-
-def published(table: Mapping[str, Sequence[float]], metric: str) -> Judge:
-    """Every published number is met within .1, or lies in the interval."""
-
-    def judge(found: Measured) -> Finding:
-        pairs = {
-            (m, i): (found[f"cascading/{m}/{metric}/{i + 1}"], value)
-            for m, values in table.items() for i, value in enumerate(values)
-        }  # fmt: skip
-        met = [within(n, value, SAME) for n, value in pairs.values()]
-        worst = max(pairs, key=lambda k: abs(pairs[k][0].value - pairs[k][1]))
-        ours, theirs = pairs[worst]
-        stage = found.listed("stages/cascading")[worst[1]]
-        text = f"farthest: {NAMES[worst[0]]} down to {stage}, {said(ours)} against {theirs:.2f}"
-        return finding(every(met), f"{met.count(True)} of {len(met)} numbers met; {text}", ours)
-
-    return judge
-
-
-def _lowest(found: Measured, method: str) -> Number:
-    return min((found[f"cascading/{method}/{ABSOLUTE}/{p}"] for p in found.listed("places/cascading")),
-               key=lambda n: n.value if isfinite(n.value) else -9)  # fmt: skip

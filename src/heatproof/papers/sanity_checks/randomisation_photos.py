@@ -24,7 +24,7 @@ def mobilenet(lab: Lab) -> Measured:
 
 
 def squeezenet(lab: Lab) -> Measured:
-    return of_photos(lab, "squeezenet1_0", seeds=1)
+    return of_photos(lab, "squeezenet1_0", seeds=lab.pick(1, 1, 5))
 
 
 def texts(lab: Lab) -> dict[str, str]:
@@ -43,17 +43,31 @@ def texts(lab: Lab) -> dict[str, str]:
 def of_photos(lab: Lab, net: str, seeds: int) -> Measured:
     """Cascading and independent, with batch-norm statistics measured again at each stage."""
     pixels, names = chosen(lab)
-    results = audit_photos(lab, net, lab.photo_net(net), pixels.to(lab.device), seeds, lab.pick(4, 4, 20))
+    given = net, lab.photo_net(net), pixels.to(lab.device), seeds
+    results = audit_photos(lab, *given)
     found = gathered(results)
+    fixed = gathered(audit_photos(lab, *given, classes="fixed", only=("gradcam",))).numbers
+    kept = {f"fixed/{name}": n for name, n in fixed.items() if name.startswith("cascading/")}
     mean, std = (torch.tensor(IMAGENET[k])[:, None, None] for k in ("mean", "std"))
     photos = {f"photo/{i}": avg_pool2d(pixels[i] * std + mean, POOL) for i in range(3)}
-    return Measured(found.numbers, {**photos, **drawn(results)}, {**found.words, "names": "\n".join(names)})
+    return Measured({**found.numbers, **kept}, {**photos, **drawn(results)}, {**found.words, "names": "\n".join(names)})
 
 
-def audit_photos(lab: Lab, name: str, model: nn.Module, pixels: Tensor, seeds: int, stages: int) -> Results:
+def audit_photos(
+    lab: Lab,
+    name: str,
+    model: nn.Module,
+    pixels: Tensor,
+    seeds: int,
+    classes: str = "predicted",
+    only: tuple[str, ...] = (),
+) -> Results:
+    """classes: "predicted" explains each network's own class. only: methods on the cascade alone; else all on both."""
+    methods = {n: text for n, text in texts(lab).items() if n in only or not only}
+    checks = ("cascading",) if only else ("cascading", "independent")
     return lab.audit(
-        name, model, pixels, named(lab, texts(lab)), checks=("cascading", "independent"), metrics=METRICS,
-        classes="predicted", seeds=seeds, nulls=lab.pick(2, 3, 5), stages=stages, chunk=len(pixels), keep_maps="strips",
+        f"{name}-{classes}", model, pixels, named(lab, methods), checks=checks, metrics=METRICS, classes=classes,
+        seeds=seeds, nulls=lab.pick(2, 3, 5), stages=lab.pick(4, 4, 20), chunk=len(pixels), keep_maps="strips",
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from ...types import Explain
 from ..lab import Lab
 from ..numbers import over
 from ..types import Measured, Number
+from .theory_edges import edge_likeness, evenness
 
 FIGURE = ("gradient", "smoothgrad", "integrated_gradients", "guided_backprop")
 """Of figure 7."""
@@ -93,7 +94,7 @@ class Corner(nn.Module):
 
 def sum_pool(lab: Lab) -> Measured:
     """The network of section 5.3 on grey photos: methods beside closed forms, and their maps beside edges."""
-    x, filters = grey_photos(lab, lab.pick(12, 20)), lab.pick(12, 20)
+    x, filters = grey_photos(lab, lab.pick(12, 20, 50)), lab.pick(12, 20, 50)
     noise = torch.Generator().manual_seed(22)
     weights = torch.randn(filters, 1, 3, 3, generator=noise, dtype=torch.float64)
     by_sum = weights.sum((1, 2, 3)).abs().argsort()[[0, filters // 2]]
@@ -123,7 +124,7 @@ def with_filter(weight: Tensor) -> nn.Module:
 
 
 def one_filter(lab: Lab, w: Tensor, x: Tensor) -> dict[str, Tensor]:
-    """Of each photo: the gaps to closed forms, and the similarity with its own edges less that with another's."""
+    """Of each photo: the gaps to closed forms, and how far its edges lie where the maps are not even."""
     network, y = with_filter(w), torch.zeros(len(x), dtype=torch.int64)
     texts = {**dict(zip(FIGURE, FIGURE, strict=True)), "smoothgrad": "smoothgrad(n=25)"}
     maps = {n: lab.method(text)(network, x, y) for n, text in texts.items()}
@@ -136,7 +137,7 @@ def one_filter(lab: Lab, w: Tensor, x: Tensor) -> dict[str, Tensor]:
     found["index"] = distance(gradient, sum_pool_gradient(x, w, y, "convolution"))
     found["flat"], found["gap/flat"] = evenness(gradient, x, w)
     found["black"], found["black/printed"] = on_black(lab.method("gradient"), network, w)
-    return found | edge_likeness(maps, edge_map(network, x, y))
+    return found | edge_likeness(maps, edge_map(network, x, y), x, w)
 
 
 def on_black(gradient: Explain, network: nn.Module, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,25 +174,6 @@ def slow_active(x: Tensor, w: Tensor, i: int, j: int) -> float:
     near = [(i + k, j + m, w[0, k + 1, m + 1]) for k, m in product((-1, 0, 1), repeat=2)]
     z = sum(float(x[0, 0, r, c] * v) for r, c, v in near if r >= 0 and c >= 0)
     return float(z > 0 and i >= 0 and j >= 0)
-
-
-def evenness(maps: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Share of the pixels amid places all active or none, and how far the gradient there is from sum w or 0."""
-    inside = F.avg_pool2d((F.conv2d(x, w, padding=1) > 0).to(x), 3, 1)  # of each pixel but those at the border
-    even = (inside < 0.05) | (inside > 0.95)  # of nine places 0 or 9
-    expected = (inside > 0.5) * w.sum()
-    gap = (maps[..., 1:-1, 1:-1] - expected).abs() * even
-    return even.double().flatten(1).mean(1), gap.flatten(1).amax(1) / w.abs().max()
-
-
-def edge_likeness(maps: dict[str, Tensor], edges: Tensor) -> dict[str, Tensor]:
-    """Absolute rank correlation of a map, less its median, with the edges of its photo; and less that with another's."""
-    found: dict[str, Tensor] = {}
-    for name, m in maps.items():
-        from_flat = (m - m.flatten(1).median(1).values[:, None, None, None]).abs()
-        own, other = spearman(from_flat, edges), spearman(from_flat, edges.roll(1, 0))
-        found |= {f"edges/{name}": own, f"more/{name}": own - other}
-    return found
 
 
 def drawn(lab: Lab, weights: Tensor, x: Tensor) -> dict[str, Tensor]:

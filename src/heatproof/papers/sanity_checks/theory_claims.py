@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
-from ...plots.plates import photo_of, picture_of, tiles
 from ..judge import above, below, every, finding, plain, said, within
 from ..types import Claim, Experiment, Finding, Measured, Picture
 from .theory import FIGURE, linear, riemann, sum_pool
+from .theory_pictures import figure7
 
 EXACT = 1e-9
+TOLD = 0.7
+"""Area under the ROC curve from which the strength of edges tells where maps are not even."""
 NAMES = {
     "gradient": "gradient",
     "smoothgrad": "SmoothGrad",
@@ -96,40 +96,34 @@ def _even(found: Measured) -> Finding:
 
 
 def _edge_detectors(found: Measured) -> Finding:
-    differences = [found[f"more/{n}"] for n in FIGURE]
-    text = "; ".join(
-        f"{NAMES[n]} {said(found[f'edges/{n}'])}, {said(d)} above another photo's edges"
-        for n, d in zip(FIGURE, differences, strict=True)
+    own, more = found["pattern"], found["pattern-more"]
+    ranks = "; ".join(
+        f"{NAMES[n]} {said(found[f'edges/{n}'])}, {said(found[f'more/{n}'])} above another photo's edges"
+        for n in FIGURE
     )
-    held = every(above(d, 0.0) for d in differences)
-    return finding(held, f"absolute rank correlation with the photo's own edges: {text}", differences[0])
-
-
-def _figure(found: Measured) -> Figure:
-    rows, names = [], []
-    for photo in range(len(found.arrays["photos"])):
-        for k in range(len(found.arrays["filters"])):
-            x, edges = (found.arrays[n][photo].numpy() for n in ("photos", "edges"))
-            maps = [picture_of(found.arrays[f"{k}/{n}"][photo].numpy(), "diverging") for n in ("closed", *FIGURE)]
-            rows.append([photo_of(x), picture_of(edges), *maps])
-            names.append(("sum near 0", "other sum")[k])
-    columns = ("photo", "edges", "closed form", "gradient", "SmoothGrad", "integrated", "guided backprop")
-    return tiles(
-        rows,
-        names,
-        columns,
-        "One random filter, ReLU, sum over places: weights that sum to nearly 0, and others",
+    text = (
+        f"area under the curve {said(own)}, {said(more)} above another photo's edges; absolute rank correlation of maps "
+        f"with edges: {ranks}"
     )
+    exact = every(below(found[f"gap/{n}"], EXACT) for n in FIGURE if n != "smoothgrad")
+    above_other = every(above(found[f"more/{n}"], 0.0) for n in FIGURE)
+    return finding(every((above(own, TOLD), above(more, 0.0), above_other, exact)), text, own)
 
 
 EXPERIMENTS = (
     Experiment("sanity-linear", linear, minutes=(0.03, 0.03)),
     Experiment("sanity-riemann", riemann, minutes=(0.02, 0.02)),
-    Experiment("sanity-sum-pool", sum_pool, minutes=(0.2, 0.45), data=("photos",), reduced="20 filters on 20 photos"),
+    Experiment(
+        "sanity-sum-pool", sum_pool, minutes=(0.2, 0.5), data=("photos",), reduced="20 filters, 20 photos (not 50)"
+    ),
 )
 
 LINEAR = "64 images of 12 x 12 pixels, linear models of normal weights with a class for each image, float64"
 CONV = "Networks of one random normal 3x3 filter, ReLU and a sum over places, on grey photos of 112 px, float64"
+FLAT = (
+    "The paper shows pictures; .7 is our limit. Rank correlations are low whatever the picture shows: most pixels lie in "
+    "even regions, which tie or follow the image."
+)
 
 CLAIMS = (
     Claim(
@@ -153,7 +147,7 @@ CLAIMS = (
     Claim(
         "S1-5.3-lin-noise", "Gradients of a random linear model are an image of white noise.", "section 5.3",
         f"{LINEAR}: rank correlations of the gradient with that of another network, with itself one pixel on, and with "
-        "the image, each within .05 of 0 or with 0 in its interval.", _white_noise, "sanity-linear",
+        "the image, each within .05 of 0.", _white_noise, "sanity-linear",
         published="white noise",
     ),
     Claim(
@@ -165,8 +159,8 @@ CLAIMS = (
         "S1-A.5-sum", "The code's sum of 50 gradients, both ends in full, is the integral of integrated gradients.",
         "code (PAIR saliency 0.0.4)", "Example 1 of the FullGrad paper at (4, 4), whose integral is exactly (10, 6).",
         _riemann, "sanity-riemann", published="(10, 6)",
-        why="The code gives both ends of the way full weight where each is worth half a step: with 50 points 1 % of the "
-        "step at the end nearest the image goes to the wrong side.", error=True,
+        why="Of 50 points from 0 to 1 with both ends, 13 (26 %) lie in the first quarter of the way, nearest the baseline, "
+        "where the gradient is (1, 3): the sum is (9.92, 6.08).", error=True,
     ),
     Claim(
         "S1-5.3-conv", "The gradient of the sum-pool network is the sum of the filter over the activations around a pixel.",
@@ -189,19 +183,21 @@ CLAIMS = (
     ),
     Claim(
         "S1-Fig7", "On the sum-pool network gradient, SmoothGrad, integrated gradients and guided backprop act like edge "
-        "detectors.", "section 5.3, figure 7", f"{CONV}: absolute rank correlation of a map, less its median (the value "
-        "of even regions), with the Sobel edges of its photo, above that with the edges of another photo.",
-        _edge_detectors, "sanity-sum-pool", published="act like edge detectors",
+        "detectors.", "section 5.3, figure 7", f"{CONV}. As the paper argues: the strength of Sobel edges tells the pixels "
+        "where the nine activations around are not all alike (area under the ROC curve above .7, and above that of another "
+        "photo's edges); each map but SmoothGrad's is its closed form in those activations; and the absolute rank "
+        "correlation of each map, less its median, with the edges is above that with another photo's.",
+        _edge_detectors, "sanity-sum-pool", published="act like edge detectors", why=FLAT,
     ),
     Claim(
         "S4-Fig26", "Saliency maps of a one-layer convolutional sum model look like edges.", "older appendix, figure 26",
-        "As S1-Fig7.", _edge_detectors, "sanity-sum-pool", published="like edges",
+        "As S1-Fig7.", _edge_detectors, "sanity-sum-pool", published="like edges", why=FLAT,
     ),
 )  # fmt: skip
 
 PICTURES = (
     Picture(
-        "A single random filter is enough for maps that look like edges", "figure 7", "sanity-sum-pool", _figure,
+        "A single random filter is enough for maps that look like edges", "figure 7", "sanity-sum-pool", figure7,
         ("S1-Fig7", "S1-5.3-conv", "S1-5.3-conv-even", "S4-Fig26"), photos=True,
     ),
 )  # fmt: skip
