@@ -172,9 +172,9 @@ def compared(order: str, pair: Pair, position: int, original: Maps, maps: Maps, 
         similar = [resemblance(original.of[name][0], maps.of[name][row]) for name in pair]
         for name, values in zip(pair, similar, strict=True):
             found |= {f"{choice}{order}/{name}/{metric}/{position}": v for metric, v in values.items()}
-        for name, values in zip(pair, (before, after), strict=True):
-            found[f"{choice}{order}/{name}/image/{position}"] = shown(values, x)
-            found[f"{choice}{order}/{name}/image expected/{position}"] = zero_pattern_null(x, values).nan_to_num()
+        for name, m in zip(pair, (before, after), strict=True):
+            found[f"{choice}{order}/{name}/image/{position}"] = shown(m, x)
+            found[f"{choice}{order}/{name}/image expected/{position}"] = zero_pattern_null(x, m).nan_to_num()
         found[f"{choice}{order}/{pair[1]}/less/{position}"] = similar[0]["absolute"] - similar[1]["absolute"]
         left = {
             "expected": chance(original.of[pair[0]][0], original.of[pair[1]][0], before, after),

@@ -64,8 +64,12 @@ def _before_and_after(found: Measured) -> Figure:
         for which in ("clean", "attacked"):
             maps = [picture_of(found.arrays[f"{name}/{which}"][i], "diverging") for name in QUICK_METHODS]
             rows.append([photo_of(photo) if which == "clean" else None, *maps])
-            names.append(spoken(found, i) if which == "clean" else f"attacked: {found.listed('now')[i]}")
+            names.append(spoken(found, i) if which == "clean" else _flip(found, i))
     return tiles(rows, names, ["image", *(COLUMNS[name] for name in QUICK_METHODS)])
+
+
+def _flip(found: Measured, place: int) -> str:
+    return f"attacked: {found.listed('before')[place]} to {found.listed('now')[place]}"
 
 
 def _bars(found: Measured) -> Figure:
