@@ -53,28 +53,19 @@ class Work:
 
     def do(self, j: Job) -> Left:
         name, start = str(j["name"]), time.process_time()
-        left = self._trained(name) if j.kind == NETWORK else self._measured(name)
+        try:
+            left = self._trained(name) if j.kind == NETWORK else self._measured(name)
+        except RunError:
+            raise  # of the disk, say: not the job's own
+        except HeatproofError as error:  # of its data: the other jobs go on
+            left = Left([("failed", name, f"{type(error).__name__}: {error}")])
         write_json(self.folder / "times" / f"{self.keys[name]}.json", round(time.process_time() - start, 1))
         return left
 
     def _measured(self, name: str) -> Left:
-        lab = replace(self.lab, runs=self.folder / "runs" / self.keys[name])
-        try:
-            return packed(experiment_named(name).measure(lab))
-        except RunError:
-            raise  # of the disk, say: not the experiment's
-        except HeatproofError as error:  # of its data: the other experiments go on
-            return Left([("failed", name, f"{type(error).__name__}: {error}")])
+        return packed(experiment_named(name).measure(replace(self.lab, runs=self.folder / "runs" / self.keys[name])))
 
     def _trained(self, name: str) -> Left:
-        try:
-            return self._accuracy(name)
-        except RunError:
-            raise
-        except HeatproofError as error:  # told by the experiments that need it
-            return Left([("failed", name, str(error))])
-
-    def _accuracy(self, name: str) -> Left:
         lab, recipe = self.lab, recipe_of(name, self.lab.budget)
         if recipe.labels == "pair":
             gates = train_networks(name, recipe, lab.data, lab.networks, lab.device).gates["gates"]

@@ -13,7 +13,7 @@ from ...types import Explain
 from ..lab import Lab
 from ..numbers import over
 from ..types import Measured, Number
-from .randomisation import SPATIAL
+from .randomisation import SPATIAL, figures
 from .randomisation_audit import ABSOLUTE, SIGNED, gathered, named
 
 ZERO = 3
@@ -39,17 +39,7 @@ def fashion_mlp(lab: Lab) -> Measured:
 def texts(lab: Lab, spatial: bool) -> dict[str, str]:
     """The methods of figures 22 to 25."""
     few, draws = lab.pick(10, 25, 50), lab.pick(3, 10, 25)
-    found = {
-        "gradient": "gradient",
-        "smoothgrad": f"smoothgrad(n={few})",
-        "guided_backprop": "guided_backprop",
-        "gradcam": "gradcam",
-        "guided_gradcam": "guided_gradcam",
-        "integrated_gradients": f"integrated_gradients(steps={few})",
-        "ig_smoothgrad": f"ig_smoothgrad(n={draws})",
-        "gradient_x_input": "gradient_x_input",
-    }
-    return {name: text for name, text in found.items() if spatial or name not in SPATIAL}
+    return {name: text for name, text in figures(few, draws).items() if spatial or name not in SPATIAL}
 
 
 def of_pair(lab: Lab, name: str, data: str) -> Measured:

@@ -13,10 +13,9 @@ SPATIAL = ("gradcam", "guided_gradcam")
 PRODUCTS = ("integrated_gradients", "gradient_x_input")
 
 
-def texts(lab: Lab, spatial: bool) -> dict[str, str]:
-    """Methods of figures 4 and 20 to 35 and of the older appendix, by the names of their numbers."""
-    few, draws = lab.pick(8, 20, 50), lab.pick(2, 5, 25)
-    found = {
+def figures(few: int, draws: int) -> dict[str, str]:
+    """Methods of the paper's rank correlations, by the names of their numbers."""
+    return {
         "gradient": "gradient",
         "smoothgrad": f"smoothgrad(n={few})",
         "guided_backprop": "guided_backprop",
@@ -25,6 +24,14 @@ def texts(lab: Lab, spatial: bool) -> dict[str, str]:
         "integrated_gradients": f"integrated_gradients(steps={few})",
         "ig_smoothgrad": f"ig_smoothgrad(n={draws})",
         "gradient_x_input": "gradient_x_input",
+    }
+
+
+def texts(lab: Lab, spatial: bool) -> dict[str, str]:
+    """Methods of figures 4 and 20 to 35 and of the older appendix, by the names of their numbers."""
+    few, draws = lab.pick(8, 20, 50), lab.pick(2, 5, 25)
+    found = {
+        **figures(few, draws),
         "vargrad": f"vargrad(gradient, n={min(few, 25)})",
         "deeplift": "deeplift",
         "lrp": "lrp(rule='epsilon')",
