@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from math import nan
@@ -19,7 +21,7 @@ from typer.testing import CliRunner
 import heatproof as hp
 from heatproof.cli import app
 from heatproof.errors import InputError, RunError
-from heatproof.papers import PAPERS, judge
+from heatproof.papers import PAPERS, judge, sources
 from heatproof.papers import run as running
 from heatproof.papers.choice import chosen
 from heatproof.papers.data import FILES, digest, missing
@@ -155,12 +157,13 @@ def test_two_processes_leave_the_same_files(tmp_path: Path, lab: Lab) -> None:
 def test_keys_hold_all_that_a_result_depends_on(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = Experiment("x", lambda lab: Measured(), networks=("mnist-cnn",), data=("MNIST",))
     monkeypatch.setattr(running, "source_of", lambda module: "first")
-    held = {"format": 1, "budget": "quick", "data": {"MNIST": "abc", "CIFAR10": "def"}, "device": "cpu"}
+    held = {"format": 1, "code": "abc", "budget": "quick", "data": {"MNIST": "abc", "CIFAR10": "def"}, "device": "cpu"}
     key = keyed(experiment, held, lab)
     assert keyed(experiment, held, lab) == key
     assert keyed(experiment, {**held, "data": {"MNIST": "abc", "CIFAR10": "other"}}, lab) == key
     assert keyed(experiment, {**held, "data": {"MNIST": "other"}}, lab) != key
     assert keyed(experiment, {**held, "device": "cuda"}, lab) != key
+    assert keyed(experiment, {**held, "code": "other"}, lab) != key
     assert keyed(experiment, held, replace(lab, budget="full")) != key  # by the network's recipe alone
     monkeypatch.setattr(running, "source_of", lambda module: "second")
     assert keyed(experiment, held, lab) != key
@@ -171,14 +174,41 @@ def test_the_code_of_a_measurement_is_all_that_it_imports_of_papers(monkeypatch:
     files = {
         f"{place}.cgi.maps": "from ..lab import Lab\nfrom . import other\nfrom .more import x\nfrom ...train import y",
         f"{place}.cgi.other": "from .maps import z\nother = 1",
-        f"{place}.cgi.more": "from ..types import Number",
+        f"{place}.cgi.more": '"""Words."""\nfrom ..types import Number',
         f"{place}.lab": "lab = 1",
     }
     monkeypatch.setattr("heatproof.papers.sources.import_module", lambda name: name)
     monkeypatch.setattr("heatproof.papers.sources.sys", SimpleNamespace(modules={}))
     monkeypatch.setattr("inspect.getsource", files.__getitem__)
-    assert source_of(f"{place}.cgi.maps") == "\n".join(files[name] for name in sorted(files))
-    assert source_of(f"{place}.cgi.more") == files[f"{place}.cgi.more"]
+    assert source_of(f"{place}.cgi.maps") == "\n".join(ast.dump(ast.parse(re.sub('""".*"""', "", files[name])))
+                                                       for name in sorted(files))  # fmt: skip
+    more = source_of(f"{place}.cgi.more")
+    files[f"{place}.cgi.more"] = "from ..types   import Number  # words\n'more'"
+    assert source_of(f"{place}.cgi.more") == more
+    files[f"{place}.cgi.more"] = "from ..types import Number, Measured"
+    assert source_of(f"{place}.cgi.more") != more
+
+
+def test_results_are_of_the_code_that_computes_and_not_of_what_shows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "heatproof"
+    shutil.copytree(Path(sources.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(sources, "__file__", str(package / "papers" / "sources.py"))
+    code = sources.computing.__wrapped__
+    before = code()
+    for shows in ("cli/tables.py", "papers/judge.py", "plots/plates.py", "report/papers.py"):
+        (package / shows).write_text("other = 1")
+        assert code() == before
+    for computes in ("rules/relu.py", "combine/compete.py", "similarity/ssim.py", "engine/passes.py", "explain.py"):
+        held = (package / computes).read_text()
+        (package / computes).write_text(f"# a remark\n{held}")
+        assert code() == before
+        (package / computes).write_text(f"{held}\nother = 1")
+        assert code() != before
+        (package / computes).write_text(held)
+    (package / "rules" / "relu.py").rename(package / "rules" / "another.py")
+    assert code() != before
 
 
 def test_what_is_missing_is_named(lab: Lab) -> None:

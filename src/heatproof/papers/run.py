@@ -22,7 +22,7 @@ from . import PAPERS
 from .data import digest, missing
 from .lab import Lab
 from .networks import is_kept, place_of, recipe_of, train_network, train_networks, training_minutes
-from .sources import source_of
+from .sources import computing, source_of
 from .types import Experiment, Measured, Number
 
 Reporter = Callable[[str], Progress | None]
@@ -252,6 +252,7 @@ def _held(lab: Lab) -> dict[str, Any]:
         "budget": lab.budget,
         "device": lab.device,
         "versions": versions(),
+        "code": computing(),
         "data": {part: digest(lab.data, part) for part in sorted(parts) if not missing(lab.data, part)},
         "swapped": {name: method_identity(explain) or nonce() for name, explain in lab.swapped.items()},
     }
@@ -263,7 +264,7 @@ def keyed(e: Experiment, held: Mapping[str, Any], lab: Lab) -> str:
     depends = {
         **held,
         "data": {part: held["data"].get(part) for part in used},
-        "code": hashlib.sha256(source_of(e.measure.__module__).encode()).hexdigest(),
+        "measure": hashlib.sha256(source_of(e.measure.__module__).encode()).hexdigest(),
         "networks": [str(place_of(name, recipe_of(name, lab.budget), Path(), lab.device)) for name in e.networks],
     }
     return job(EXPERIMENT, name=e.name).key(depends)
