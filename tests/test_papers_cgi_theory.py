@@ -177,21 +177,23 @@ JUDGES: list[tuple[str, dict[str, float], str, float, float]] = [
     ("S0-Fig1-heat", {"chance": 0.001, "beyond chance": 0.1}, "in all", 0.2, 0.01),
     ("S0-Fig1-shared", {"another by chance": 0.7, "another beyond chance": 0.1}, "in another too", 0.8, 0.3),
     ("S0-Fig1-shared", {"another by chance": 0.7, "in another too": 0.8}, "another beyond chance", 0.1, -0.1),
+    ("S0-Fig1-CNN-strokes", {"strokes/5": 0.3, "strokes/7": 0.3, "strokes own/5": 0.3,
+                             **{f"strokes rank/{c}": 1 for c in (5, 7)}}, "strokes own/7", 0.3, 0.02),
     ("S0-Fig1-CNN-strokes", {"strokes/5": 0.3, **{f"strokes {w}/{c}": 1 for w in ("own", "rank") for c in (5, 7)}},
      "strokes/7", 0.2, -0.1),
     ("S0-Fig2", {"squeezenet1_0/slope": 1, "squeezenet1_0/maps beside derivative": 0}, "squeezenet1_0/pearson", 0.95, 0.5),
     ("S0-Neg", {"gradient x input, softmax minus gradient x input": 0.1, "kept": 0.1, "kept, softmax": 0.1,
                 "gain/gradient x input": 0.1, "gain/CGI": 0.1, "gain/CGI, softmax": 0.1},
      "CGI, softmax minus CGI", -0.1, 0.1),
-    ("S0-Ext-centred", {}, "centred CGI minus CGI", 0.1, -0.1),
+    ("S0-Ext-centred", {"gain/gradient x input": 0.1, "gain/CGI": 0.1}, "centred CGI minus CGI", 0.1, -0.1),
     ("S0-Fig2-CNN", {"slope": 1}, "pearson", 0.95, 0.5),
     ("S0-Thm-chance", {"delta by chance": 0.01}, "delta", 0.15, 0.02),
     ("S0-Thm-ratio", {"next over 0": 1, "ratio to the next": 2, "ratio to the rest": 2}, "twice the next", 0.8, 0.2),
     ("S0-Thm-overlap", {"overlap": 0.06, "overlap/null": 0.04, "overlap of maps": 0.08, "overlap of maps/null": 0.06},
      "overlap/beyond", 0.02, -0.01),
     ("S0-Thm-half", {}, "alike", 0.7, 0.1),
-    ("S0-Rem1-sparse", {"carried/null": 0.5, "carried/beyond": 0.1}, "carried", 0.7, 0.3),
-    ("S0-Rem1-sparse", {"carried/null": 0.5, "carried": 0.6}, "carried/beyond", 0.1, -0.01),
+    ("S0-Rem1-sparse", {"carried/null": 0.5, "carried/shuffled": 0.5, "carried/beyond": 0.1}, "carried", 0.7, 0.3),
+    ("S0-Rem1-sparse", {"carried/null": 0.5, "carried/shuffled": 0.5, "carried": 0.6}, "carried/beyond", 0.1, -0.01),
     ("S0-Thm-left", {"kept": 0.3}, "left", 0.8, 0.1),
     ("S0-Rem2-CIFAR", {"kept by the second": 0.4}, "heat by logit", 0.5, -0.5),
 ]  # fmt: skip
@@ -236,7 +238,8 @@ AREAS = {name: sure(0.1) for name in ("gradient_x_input", "cgi", "area", "kept",
     [(Number(0.0, -0.05, 0.05), True), (Number(-0.2, -0.25, -0.15), False), (Number(0.0, -0.2, 0.2), None)],
 )
 def test_comparable_quality_of_photos(number: Number, expected: bool | None) -> None:
-    assert held("S0-Fig3", {**AREAS, "difference": number}) is expected
+    assert held("S0-Fig3", {**AREAS, "above area": sure(0.1), "difference": number}) is expected
+    assert held("S0-Fig3", {**AREAS, "above area": Number(0.1, -0.1, 0.3), "difference": number}) is None
 
 
 @pytest.mark.parametrize(
@@ -251,7 +254,9 @@ def test_comparable_quality_needs_a_map_that_beats_random_order(
 
 
 def test_equal_areas_do_not_hold() -> None:
-    assert held("S0-Ext-centred", {"centred CGI minus CGI": Number(-0.0009, -0.0047, 0.0028)}) is False
+    numbers = {**AREAS, "centred CGI minus CGI": Number(-0.0009, -0.0047, 0.0028)}
+    assert held("S0-Ext-centred", {**numbers, "gain/gradient x input": sure(0.1)}) is False
+    assert held("S0-Ext-centred", {**numbers, "gain/gradient x input": sure(-0.1)}) is None
 
 
 def test_maps_that_are_not_the_derivative_fail_figure_2() -> None:

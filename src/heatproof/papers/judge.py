@@ -8,6 +8,7 @@ from math import isfinite
 from .types import UNKNOWN, Finding, Number
 
 UNCLEAR = "the interval holds both answers; more images or seeds would tell"
+DECIDING = "the interval {} holds both answers; more images or seeds would tell"
 NO_VALUE = "the measurement gave no number"
 
 
@@ -58,10 +59,19 @@ def every(answers: Iterable[bool | None]) -> bool | None:
     return False if False in found else None if None in found else True
 
 
+def deciding(parts: Iterable[tuple[bool | None, Number]]) -> tuple[bool | None, Number]:
+    """`every`, and the number whose answer that is."""
+    held = list(parts)
+    answer = every(found for found, _ in held)
+    return answer, next(number for found, number in held if found is answer)
+
+
 def finding(held: bool | None, measured: str, number: Number = UNKNOWN, reason: str = "") -> Finding:
     """A finding; one that cannot be told says why."""
     if held is None and not reason:
-        reason = UNCLEAR if isfinite(number.value) or number is UNKNOWN else NO_VALUE
+        clear = isfinite(number.lower) and isfinite(number.upper)
+        unclear = DECIDING.format(f"{plain(number.lower, 3)} to {plain(number.upper, 3)}") if clear else UNCLEAR
+        reason = unclear if isfinite(number.value) or number is UNKNOWN else NO_VALUE
     return Finding(held, measured, number, reason if held is None else "")
 
 

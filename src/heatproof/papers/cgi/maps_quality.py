@@ -31,6 +31,9 @@ def photo_maps(lab: Lab) -> Measured:
         **{method: over(shares) for method, shares in inside.items()},
         "difference": over(inside["cgi"] - inside["gradient_x_input"]),
         "area": over(masks.flatten(1).double().mean(1)),
+        "above area": over(
+            inside["gradient_x_input"] - masks.flatten(1).double().mean(1).to(inside["gradient_x_input"])
+        ),
         "kept": over(share.fraction),
         "mass": over(share.mass),
     }

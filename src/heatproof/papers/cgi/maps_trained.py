@@ -87,7 +87,8 @@ def _numbers(found: _Maps) -> Iterator[tuple[str, Number]]:
 def _overlaps(found: _Maps) -> Iterator[tuple[str, Number]]:
     """Sets of the largest fifth of the live pixels, of the chosen label and of each other one.
 
-    All maps hold the same |x|, so that theirs meet by chance as well: "null" is of gradients shuffled over live pixels.
+    All maps hold the same |x|, so that theirs meet by chance as well: "null" is of gradients shuffled over live pixels;
+    of what a fifth carries it is of gradients of one size, |x| alone.
     """
     noise = shuffled(found.gradients, found.live)
     for what, values, null in (
@@ -98,8 +99,10 @@ def _overlaps(found: _Maps) -> Iterator[tuple[str, Number]]:
         yield what, over(met)
         yield f"{what}/null", over(chance)
         yield f"{what}/beyond", over(met - chance)
-    carried, chance = (_carried(found, v) for v in (found.maps, noise * found.x))
+    even = found.x.expand_as(found.maps)
+    carried, shuffled_too, chance = (_carried(found, v) for v in (found.maps, noise * found.x, even))
     yield "carried", over(carried)
+    yield "carried/shuffled", over(shuffled_too)
     yield "carried/null", over(chance)
     yield "carried/beyond", over(carried - chance)
     both, own = _shared(found, found.gradients), found.of_chosen(found.gradients)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...checks.randomize import blocks_of, randomize, stage_names
 from ...combine.kept import kept
 from ...errors import InputError
-from ...similarity import spearman, ssim, zero_pattern_null
+from ...similarity import spearman, zero_pattern_null
 from ...theory.nulls import sparse_spearman_null
 from ...types import Explain
 from ..lab import Lab
@@ -180,6 +180,7 @@ def compared(order: str, pair: Pair, position: int, original: Maps, maps: Maps, 
             "expected": chance(original.of[pair[0]][0], original.of[pair[1]][0], before, after),
             **(here := remains(before, after)),
             **{f"fallen {what}": trained[what] - values for what, values in here.items()},
+            "fallen image": shown(original.of[pair[1]][0], x) - shown(maps.of[pair[1]][row], x),
         }
         found |= {f"{choice}{order}/{pair[1]}/{what}/{position}": v for what, v in left.items()}
         found[f"{choice}{order}/{pair[0]}/expected/{position}"] = zero_pattern_null(original.of[pair[0]][0], before)
@@ -192,14 +193,9 @@ def shown(maps: Tensor, x: Tensor) -> Tensor:
 
 
 def resemblance(a: Tensor, b: Tensor) -> Cells:
-    """Rank correlation and SSIM, of signed maps and of magnitudes; a blank map resembles nothing: 0."""
+    """Rank correlation of signed maps and of magnitudes; a blank map resembles nothing: 0."""
     blank = (b == 0).flatten(1).all(1) & (a != 0).flatten(1).any(1)
-    found = {
-        "signed": spearman(a, b),
-        "absolute": spearman(a, b, absolute=True),
-        "ssim": ssim(a, b),
-        "ssim_absolute": ssim(a.abs(), b.abs()),
-    }
+    found = {"signed": spearman(a, b), "absolute": spearman(a, b, absolute=True)}
     return {name: value.masked_fill(blank, 0.0) for name, value in found.items()}
 
 

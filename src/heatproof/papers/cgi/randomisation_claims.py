@@ -20,7 +20,7 @@ MISSING = "the weights of {0} are not here; with them: " + COMMAND
 EXPERIMENTS: tuple[Experiment, ...] = (*weights.EXPERIMENTS, *labels.EXPERIMENTS)
 CLAIMS: tuple[Claim, ...] = (
     *claims((*weights.LAYERWISE, *weights.CASCADE, weights.CHANCE, *weights.RELEVANCE, *weights.OTHER_RULE), DIGITS, WHY),
-    *claims((*weights.PHOTO_LAYERWISE, *weights.CASCADE), BIRDS, WHY, THOUSAND),
+    *claims((*weights.LAYERWISE, *weights.CASCADE), BIRDS, WHY, THOUSAND),
     *claims(weights.OTHER_RULE, BIRDS_LRP, WHY, THOUSAND),
     Claim("S0-Fig5-VGG-19", "Figures 4, 5, 8 and 10 on VGG-19.", "section 4.1", "As S0-Fig5-blank-1000 and its neighbours.",
           missing=MISSING.format("vgg19", "gradient_x_input, cgi")),
@@ -32,14 +32,14 @@ CLAIMS: tuple[Claim, ...] = (
 DIGIT, BIRD = "A handwritten 3, 10 classes", "A house finch, 1000 classes"
 PICTURES: tuple[Picture, ...] = (
     Picture(f"{BIRD}: one block at a time is random", "figures 4 and 8", BIRDS, strip("independent", INPUT),
-            ("S0-Fig8-blank-1000", "S0-Fig8-shows-1000", "S0-Fig4-blank-1000", "S0-Fig4-shows-1000", "S0-Fig4-stops-1000"),
+            ("S0-Fig8-blank-1000", "S0-Fig4-blank-1000", "S0-Fig4-shows-1000", "S0-Fig4-stops-1000"),
             photos=True),
     Picture(f"{BIRD}: one block at a time is random, absolute values", "figure 10", BIRDS,
-            strip("independent", INPUT, "absolute"), ("S0-Fig10-blank-1000", "S0-Fig10-shows-1000"), photos=True),
+            strip("independent", INPUT, "absolute"), ("S0-Fig10-blank-1000", "S0-Fig4-shows-1000"), photos=True),
     Picture(f"{DIGIT}: one block at a time is random", "figures 4 and 8", DIGITS, strip("independent", INPUT),
-            ("S0-Fig4-blank", "S0-Fig4-shows", "S0-Fig4-stops", "S0-Fig8-blank", "S0-Fig8-shows"), photos=True),
+            ("S0-Fig4-blank", "S0-Fig4-shows", "S0-Fig4-stops", "S0-Fig8-blank"), photos=True),
     Picture(f"{DIGIT}: one block at a time is random, absolute values", "figure 10", DIGITS,
-            strip("independent", INPUT, "absolute"), ("S0-Fig10-blank", "S0-Fig10-shows"), photos=True),
+            strip("independent", INPUT, "absolute"), ("S0-Fig10-blank", "S0-Fig4-shows"), photos=True),
     Picture(f"{BIRD}: random from the output down", "figure 5", BIRDS, strip("cascading", INPUT),
             ("S0-Fig5-blank-1000", "S0-Fig5-shows-1000", "S0-Fig5-more-1000", "S0-Fig5-VGG-19"), photos=True),
     Picture(f"{DIGIT}: random from the output down", "figure 5", DIGITS, strip("cascading", INPUT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..judge import above, below, every, finding
+from ..judge import above, below, deciding, finding
 from ..types import Finding, Measured, Number
 
 Judge = Callable[[Measured], Finding]
@@ -18,8 +18,7 @@ MUCH = 0.2
 NAMES = {"gradient_x_input": "gradient x input", "cgi": "CGI", "lrp": "LRP", "clrp": "CLRP",
          "lrp(rule='alphabeta')": "LRP", "compete(lrp(rule='alphabeta'))": "CLRP"}  # fmt: skip
 TRAINED = "with the trained network's map"
-METRICS = {"image": "absolute rank correlation with the image", "absolute": f"absolute rank correlation {TRAINED}",
-           "ssim": f"SSIM {TRAINED}", "ssim_absolute": f"SSIM of magnitudes {TRAINED}"}  # fmt: skip
+METRICS = {"image": "absolute rank correlation with the image", "absolute": f"absolute rank correlation {TRAINED}"}
 
 
 def positions(found: Measured, order: str) -> list[int]:
@@ -41,8 +40,8 @@ def first(found: Measured, order: str) -> list[int]:
 def scope(found: Measured, order: str, places: Sequence[int]) -> str:
     """How many stages were measured, and how many predictions they change."""
     changed = [found.value(f"{order}/changed/{p}") for p in places]
-    ends = " to ".join(dict.fromkeys(f"{100 * value:.0f}" for value in (min(changed), max(changed))))
-    return f"{len(places)} of {len(found.listed(order))} stages, which change {ends} % of the predictions"
+    share = " to ".join(dict.fromkeys(f"{100 * value:.0f}" for value in (min(changed), max(changed))))
+    return f"{len(places)} of {len(found.listed(order))} stages, which change {share} % of the predictions"
 
 
 def correlation(number: Number) -> str:
@@ -52,8 +51,8 @@ def correlation(number: Number) -> str:
         >>> correlation(Number(-0.001, -0.02, 0.02))
         '0.00 (-0.02 to 0.02)'
     """
-    ends = f" ({number.lower:z.2f} to {number.upper:z.2f})" if number.lower == number.lower else ""
-    return f"{number.value:z.2f}{ends}"
+    interval = f" ({number.lower:z.2f} to {number.upper:z.2f})" if number.lower == number.lower else ""
+    return f"{number.value:z.2f}{interval}"
 
 
 def told(found: Measured, name: str, order: str, places: Sequence[int]) -> str:
@@ -74,8 +73,8 @@ def percent(number: Number) -> str:
         >>> percent(Number(0.2, 0.19, 0.21)), percent(Number(0.002))
         ('20.0 % (19.0 to 21.0)', '0.20 %')
     """
-    ends = f" ({_hundredths(number.lower)} to {_hundredths(number.upper)})" if number.lower == number.lower else ""
-    return f"{_hundredths(number.value)} %{ends}"
+    interval = f" ({_hundredths(number.lower)} to {_hundredths(number.upper)})" if number.lower == number.lower else ""
+    return f"{_hundredths(number.value)} %{interval}"
 
 
 def _hundredths(share: float) -> str:
@@ -95,15 +94,16 @@ def blank(
         places = where(found, order)
         shares = [found[f"{order}/{method}/{kind}/{p}"] for kind in kinds for p in places]
         fallen = [found[f"{order}/{method}/fallen {kind}/{p}"] for kind in kinds for p in places]
-        held = every([*(below(share, BLANK) for share in shares), *(above(v, 0) for v in fallen)])
+        parts = [*((below(v, BLANK), v) for v in sorted(shares, reverse=True)), *((above(v, 0), v) for v in fallen)]
+        held, number = deciding(parts)
         texts = [f"{WHAT[kind]}: {percents(found, f'{order}/{method}/{kind}', order, places)}"
                  f"; trained {percent(found[f'original/{method}/{kind}'])}" for kind in kinds]  # fmt: skip
         own = [found[f"predicted/{order}/{method}/{kind}/{p}"].value for kind in kinds for p in places]
-        ends = " to ".join(dict.fromkeys(map(_hundredths, (min(own), max(own)))))
-        least = min(fallen)
-        shown = (f"; with the class that the random network names {ends} %; falls by {percent(least)} at least; "
+        named = " to ".join(dict.fromkeys(map(_hundredths, (min(own), max(own)))))
+        least = min(fallen, key=lambda n: n.lower)
+        shown = (f"; with the class that the random network names {named} %; falls by {percent(least)} at least; "
                  f"{scope(found, order, places)}")  # fmt: skip
-        return finding(held, f"{NAMES[method]} keeps, of " + "; of ".join(texts) + shown, max(shares))
+        return finding(held, f"{NAMES[method]} keeps, of " + "; of ".join(texts) + shown, number)
 
     return judge
 
@@ -111,46 +111,51 @@ def blank(
 WHAT = {"kept": "the nonzero pixels", "mass": "the mass", "red": "the positive mass", "blue": "the negative mass"}
 
 
-def shows(order: str, method: str, metric: str = "image", where: Callable[..., list[int]] = positions) -> Judge:
-    """Whether a map is like the image, or like the trained network's, at every stage."""
-    return _alike(order, method, metric, where, above)
+def shows(order: str, method: str, where: Callable[..., list[int]] = positions) -> Judge:
+    """Whether a map is like the image at every stage."""
 
-
-def stops(order: str, method: str, metric: str = "image") -> Judge:
-    """Whether a map is unlike the image as soon as a layer is random."""
-    return _alike(order, method, metric, positions, below)
-
-
-def _alike(
-    order: str, method: str, metric: str, where: Callable[..., list[int]], side: Callable[[Number, float], bool | None]
-) -> Judge:
     def judge(found: Measured) -> Finding:
         places = where(found, order)
-        values = [found[f"{order}/{method}/{metric}/{p}"] for p in places]
-        values_told = told(found, f"{order}/{method}/{metric}", order, places)
-        text = f"{METRICS[metric]}: {values_told}"
-        nulls = _nulls(found, order, method, metric, places)
-        worst = min(values) if side is above else max(values)
-        return finding(
-            every(side(v, SHOWS) for v in values),
-            f"{NAMES[method]}, {text}; {nulls}; {scope(found, order, places)}",
-            worst,
-        )
+        values = [found[f"{order}/{method}/image/{p}"] for p in places]
+        held, number = deciding((above(v, SHOWS), v) for v in sorted(values))
+        return finding(held, _likeness(found, order, method, places), number)
 
     return judge
 
 
-def _nulls(found: Measured, order: str, method: str, metric: str, places: Sequence[int]) -> str:
-    """What the number is worth: all weights random, and for likeness to the image the zeros alone."""
+def stops(order: str, method: str) -> Judge:
+    """Whether a map that is like the image is so no more as soon as a layer is random."""
+
+    def judge(found: Measured) -> Finding:
+        places, before = positions(found, order), found[f"original/{method}/image"]
+        values = [found[f"{order}/{method}/image/{p}"] for p in places]
+        fallen = [found[f"{order}/{method}/fallen image/{p}"] for p in places]
+        text = f"{_likeness(found, order, method, places)}; it falls by {correlation(min(fallen))} at least"
+        if above(before, MUCH) is not True:
+            return finding(
+                None, text, before, "the trained network's map does not show the image, so that nothing can stop"
+            )
+        parts = [*((above(v, MUCH), v) for v in sorted(fallen)), *((below(v, SHOWS), v) for v in values)]
+        held, number = deciding(parts)
+        return finding(held, text, number)
+
+    return judge
+
+
+def _likeness(found: Measured, order: str, method: str, places: Sequence[int]) -> str:
+    """Likeness to the image, and what it is worth: of the trained network, of random ones, of the zeros alone."""
     last = positions(found, "cascading")[-1]
-    text = f"all weights random {correlation(found[f'cascading/{method}/{metric}/{last}'])}"
-    if metric != "image":
-        return text
     expected = [found.value(f"{order}/{method}/image expected/{p}") for p in places]
-    alone = f"{min(expected):z.2f} to {max(expected):z.2f} from which pixels are zero alone"
     likeness = [found.value(f"{order}/{method}/absolute/{p}") for p in places]
-    return (f"trained {correlation(found[f'original/{method}/image'])}, {text}, {alone}; {METRICS['absolute']} "
-            f"{min(likeness):z.2f} to {max(likeness):z.2f}")  # fmt: skip
+    return (f"{NAMES[method]}, {METRICS['image']}: {told(found, f'{order}/{method}/image', order, places)}; trained "
+            f"{correlation(found[f'original/{method}/image'])}, all weights random "
+            f"{correlation(found[f'cascading/{method}/image/{last}'])}, {ends(expected)} from which pixels are zero alone; "
+            f"{METRICS['absolute']} {ends(likeness)}; {scope(found, order, places)}")  # fmt: skip
+
+
+def ends(values: Sequence[float]) -> str:
+    """The smallest and the largest value."""
+    return " to ".join(dict.fromkeys(f"{value:z.2f}" for value in (min(values), max(values))))
 
 
 def falls(order: str, plain_method: str, competing: str, choice: str = "", mass: float | None = None) -> Judge:
@@ -160,10 +165,12 @@ def falls(order: str, plain_method: str, competing: str, choice: str = "", mass:
         places, where = positions(found, order), f"{choice}{order}"
         less = [found[f"{where}/{competing}/less/{p}"] for p in places]
         masses = [found[f"{where}/{competing}/mass/{p}"] for p in places]
-        held = every([*(above(v, MUCH) for v in less), *(below(v, mass) for v in masses if mass is not None)])
+        parts = [(above(v, MUCH), v) for v in sorted(less)]
+        held, number = deciding([*parts, *((below(v, mass), v) for v in masses if mass is not None)])
         texts = [f"{NAMES[m]} {told(found, f'{where}/{m}/absolute', order, places)}" for m in (plain_method, competing)]
         kept = f"; of the mass {NAMES[competing]} keeps {percents(found, f'{where}/{competing}/mass', order, places)}"
-        text = f"{METRICS['absolute']}: {'; '.join(texts)}{kept}; {scope(found, order, places)}"
-        return finding(held, text, min(less))
+        chance = ends([found.value(f"{where}/{competing}/expected/{p}") for p in places])
+        text = f"{METRICS['absolute']}: {'; '.join(texts)}, by chance {chance}{kept}; {scope(found, order, places)}"
+        return finding(held, text, number)
 
     return judge

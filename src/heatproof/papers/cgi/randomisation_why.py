@@ -32,9 +32,6 @@ WHY: dict[str, str] = {
     "S0-Fig6-shows": _ZEROS.format(16),
     "S0-Fig9-shows": _ZEROS.format(16),
     "S0-Fig4-stops": "The MNIST CNN stands for VGG-19; a part of the stroke that is kept at random still tells some of it.",
-    "S0-Fig8-shows": "The outline stays, but every random network draws its own signs, and signed SSIM sees them: networks "
-    "without a single trained weight come to the same value.",
-    "S0-Fig10-shows": "The MNIST CNN stands for VGG-19; networks without a single trained weight come to the same value.",
     "S0-Fig5-more": "The MNIST CNN stands for VGG-19.",
     "S0-Fig5-chance": "A negative score wins by being the smallest, so 2(1 - 2^-k)/k survives: the paper's constant is an "
     "error.",
@@ -50,9 +47,7 @@ WHY: dict[str, str] = {
     "S0-Fig10-blank-1000": _THIN,
     "S0-Fig4-shows-1000": _RANKS,
     "S0-Fig5-shows-1000": _RANKS,
-    "S0-Fig8-shows-1000": _RANKS,
-    "S0-Fig10-shows-1000": _RANKS,
-    "S0-Fig4-stops-1000": _SMALL.format(19),
+    "S0-Fig4-stops-1000": _THIN,
     "S0-Fig5-more-1000": _SMALL.format(19),
     "S0-Fig9-shows-1000": _RELEVANCE,
     "S0-Fig9-less-1000": _RELEVANCE,

@@ -39,10 +39,12 @@ WHY_CHANCE = (
     + "."
 )
 WHY_TABLE = {
-    "": FEWER + "; how much of the difference that explains is not known. Where random networks score near 0 for the "
-    "gradient of an MLP (beside), we do not know how the authors' networks come to share theirs.",
-    "-signed": "Where even random networks score over the published bar for guided backprop (beside), training images are "
-    "not the cause. Our guess: the fault in their guided backprop of that time (footnote 5, acknowledgements).",
+    "": FEWER
+    + "; they are one draw of each, as ours, and a map of single layers, as GradCAM's, depends on the draw. How "
+    "much of the difference that explains is not known.",
+    "-signed": "Guided backprop is far over the published bar, even of random networks (beside), so that training is not "
+    "the cause, which is not known; the fault of their earlier guided backprop (footnote 5) would have made maps more "
+    "alike.",
 }
 REMARKED = ("gradient", "guided_backprop", "gradcam")
 """Methods that stand in words beside the farthest one."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from ...plots.plates import bars, photo_of, picture_of, tiles
-from ..judge import above, every, finding, said, within
+from ..judge import above, deciding, every, finding, said, within
 from ..types import Claim, Experiment, Finding, Measured, Picture
 from .prior import METHODS, NOISE, untrained
 
@@ -21,8 +21,8 @@ NAMES = {
 }
 
 
-HALF = 0.5
-"""Shows the edges: as in figure 1."""
+HALF, EQUAL = 0.5, 0.02
+"""Shows the edges: as in figure 1. Nothing in common: a difference surely smaller than this."""
 
 
 def more(what: str, *methods: str, limit: float = -1.0) -> Callable[[Measured], Finding]:
@@ -44,11 +44,12 @@ def more(what: str, *methods: str, limit: float = -1.0) -> Callable[[Measured], 
 def _all(found: Measured) -> Finding:
     keys = [(s, n) for s in SETS for n in METHODS]
     numbers = {key: found[f"{key[0]}/networks-more/{key[1]}/spearman"] for key in keys}
-    answers = {key: above(number, 0.0) for key, number in numbers.items()}
+    answers = {k: False if within(n, 0.0, EQUAL) else above(n, 0.0) for k, n in numbers.items()}
     rest = "; ".join(f"{s}, {NAMES[n]} {said(numbers[s, n])}" for (s, n), answer in answers.items() if not answer)
     count = sum(answer is True for answer in answers.values())
     text = f"above another image's for {count} of {len(keys)}" + (f", not for {rest}" if rest else "")
-    return finding(every(answers.values()), text, min(numbers.values()))
+    held, number = deciding((answers[key], numbers[key]) for key in numbers)
+    return finding(held, text, number)
 
 
 def _noise(found: Measured) -> Finding:
@@ -58,7 +59,7 @@ def _noise(found: Measured) -> Finding:
         f"{said(found[f'{s}/edges/{NOISE}/spearman'], 3)}"
         for s in SETS
     )
-    return finding(every(within(n, 0.0, 0.01) for n in numbers), text, numbers[0])
+    return finding(every(within(n, 0.0, 0.02) for n in numbers), text, numbers[0])
 
 
 def _tiles(found: Measured) -> Figure:
@@ -105,7 +106,8 @@ CLAIMS = (
     Claim(
         "S1-5.1-all", "Maps of untrained networks carry the architecture's prior, whatever the method.", "section 5.1",
         PROTOCOL.format("the other network's map of the image"), _all, "sanity-prior",
-        "non-trivial representations", WHY,
+        "non-trivial representations",
+        f"{WHY} \"Whatever the method\" is our extension; a difference surely under {EQUAL} is none.",
     ),
     Claim(
         "S1-5.1-edges", "The prior shows the edges of the image (guided backprop).", "sections 5.1 and 5.3",
@@ -115,7 +117,7 @@ CLAIMS = (
     ),
     Claim(
         "S1-5.1-noise", "Maps of noise have nothing in common.", "section 5.1 (control)",
-        "Independent noise in place of the two networks' maps: absolute rank correlation within .01 of 0.", _noise,
+        "Independent noise in place of the two networks' maps: absolute rank correlation within .02 of 0.", _noise,
         "sanity-prior", "0", "A control of ours.",
     ),
 )  # fmt: skip

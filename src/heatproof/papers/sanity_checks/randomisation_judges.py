@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isfinite
 
-from ..judge import above, agrees, below, every, finding, plain, said, within
+from ..judge import above, agrees, below, deciding, every, finding, plain, said, within
 from ..types import Finding, Measured
 from .randomisation_audit import ABSOLUTE, SIGNED
 
@@ -40,7 +40,8 @@ def sensitive(method: str, metric: str = ABSOLUTE) -> Judge:
         top, last = at["top"], found[f"cascading/{method}/{metric}/last"]
         text = f"{METRIC[metric]} of {NAMES[method]} {said(top)} {WHERE['top']}, {said(last)} {WHERE['last']}"
         floor = plain(found.value(f"floor/{method}/{metric}"))
-        return finding(every(below(n, SIMILAR) for n in at.values()), f"{text}; floor {floor}", top)
+        held, number = deciding((below(n, SIMILAR), n) for n in at.values())
+        return finding(held, f"{text}; floor {floor}", number)
 
     return judge
 
@@ -53,8 +54,8 @@ def similar(method: str, role: str = "top", metrics: Sequence[str] = (ABSOLUTE,)
         text = "; ".join(
             f"{METRIC[m]} {said(n)}, floor {plain(found.value(f'floor/{method}/{m}'))}" for m, n in numbers.items()
         )
-        held = every(above(n, SIMILAR) for n in numbers.values())
-        return finding(held, f"{NAMES[method]} {WHERE[role]}: {text}", numbers[metrics[0]])
+        held, number = deciding((above(n, SIMILAR), n) for n in numbers.values())
+        return finding(held, f"{NAMES[method]} {WHERE[role]}: {text}", number)
 
     return judge
 
@@ -67,8 +68,8 @@ def invariant(method: str, role: str = "top", metrics: Sequence[str] = (ABSOLUTE
         plainly = alone(found)
         over = {m: found[f"excess/cascading/{method}/{m}/{role}"] for m in metrics}
         text = ", ".join(f"{METRIC[m]} {said(n)}" for m, n in over.items())
-        held = every([plainly.held, *(above(n, EXCESS) for n in over.values())])
-        return finding(held, f"{plainly.measured}; excess over the floor: {text}", plainly.number)
+        held, number = deciding([(plainly.held, plainly.number), *((above(n, EXCESS), n) for n in over.values())])
+        return finding(held, f"{plainly.measured}; excess over the floor: {text}", number)
 
     return judge
 
@@ -82,8 +83,8 @@ def sensitive_from_half(method: str) -> Judge:
         later = [found[f"excess/cascading/{method}/{ABSOLUTE}/{p}"] for p in places[(len(places) - 1) // 2 :]]
         top = found[f"cascading/{method}/{ABSOLUTE}/top"]
         text = f"{METRIC[ABSOLUTE]} of {NAMES[method]} {said(top)} {WHERE['top']}; excess over the floor {said(half)}"
-        held = every(below(n, EXCESS) for n in (floor, half, *later))
-        return finding(held, f"{text} {WHERE['half']}; floor {said(floor)}", half)
+        held, number = deciding((below(n, EXCESS), n) for n in (half, floor, *later))
+        return finding(held, f"{text} {WHERE['half']}; floor {said(floor)}", number)
 
     return judge
 
@@ -100,11 +101,12 @@ def falls_by(method: str, metric: str, role: str = "half") -> Judge:
 
 
 def all_of(judges: Sequence[Judge]) -> Judge:
-    """Every one holds; the first one's number decides."""
+    """Every one holds."""
 
     def judge(found: Measured) -> Finding:
         findings = [j(found) for j in judges]
-        return finding(every(f.held for f in findings), "; ".join(f.measured for f in findings), findings[0].number)
+        held, number = deciding((f.held, f.number) for f in findings)
+        return finding(held, "; ".join(f.measured for f in findings), number)
 
     return judge
 
@@ -139,7 +141,7 @@ def over_at(a: str, b: str) -> Judge:
 
     def judge(found: Measured) -> Finding:
         at = [found[f"cascading/{a} less {b}/{ABSOLUTE}/{p}"] for p in found.listed("places/cascading")[:-1]]
-        least = min(at, key=lambda n: n.value if isfinite(n.value) else -9)
+        least = min(at, key=lambda n: n.lower if isfinite(n.lower) else -9)
         text = f"{METRIC[ABSOLUTE]} of {NAMES[a]} less {NAMES[b]}: at least {said(least)}; {_floors(found, a, b)}"
         return finding(every(above(n, 0.0) for n in at), text, least)
 
@@ -156,8 +158,8 @@ def only_as_random(found: Measured) -> Finding:
     more = found[f"cascading/guided_backprop less gradient/{ABSOLUTE}/last"]
     excess = found[f"excess/cascading/guided_backprop/{ABSOLUTE}/last"]
     text = f"guided backprop less gradient {said(more)}; guided backprop's excess over its floor {said(excess)}"
-    held = every([above(more, 0.0), agrees(excess, 0.0)])
-    return finding(held, f"{text}; {_floors(found, 'guided_backprop', 'gradient')}", more)
+    held, number = deciding([(above(more, 0.0), more), (agrees(excess, 0.0), excess)])
+    return finding(held, f"{text}; {_floors(found, 'guided_backprop', 'gradient')}", number)
 
 
 def input_dominated(method: str, check: str = "independent") -> Judge:
