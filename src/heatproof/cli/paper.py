@@ -31,7 +31,8 @@ app = typer.Typer(
     Start with: heatproof paper list, then heatproof paper run all --budget quick --data FOLDER
 
     FOLDER holds, as far as you have them: MNIST/raw, FashionMNIST/raw (torchvision's files), CIFAR10, imagenet-samples,
-    and weights/NAME.safetensors. What is missing is named, and its claims are left out.""",
+    and weights/NAME.safetensors. imagenet-samples holds images.csv (file, class_index, boxes_xyxy) and the photos, in
+    folders. What is missing is named, and its claims are left out.""",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

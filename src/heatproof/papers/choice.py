@@ -26,7 +26,9 @@ def chosen(which: Sequence[str]) -> tuple[list[str], list[str]]:
             papers += PAPERS
         elif name in PAPERS:
             papers.append(name)
-        elif found := [ids[i] for i in ids if i == text.lower() or i.startswith(f"{text.lower()}-")]:
+        elif found := [
+            ids[i] for i in ids if i == text.lower() or i.startswith(tuple(f"{text.lower()}{mark}" for mark in "-/."))
+        ]:
             claims += found
         else:
             near = get_close_matches(text.lower(), [ALL, *PAPERS, *ids], n=3)

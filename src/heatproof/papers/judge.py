@@ -66,6 +66,18 @@ def deciding(parts: Iterable[tuple[bool | None, Number]]) -> tuple[bool | None, 
     return answer, next(number for found, number in held if found is answer)
 
 
+def each_above(numbers: Iterable[Number], limit: float) -> tuple[bool | None, Number]:
+    """Whether all numbers are over a limit, and the one that decides: the nearest to failing."""
+    low = sorted(numbers, key=lambda n: n.lower if isfinite(n.lower) else n.value)
+    return deciding((above(number, limit), number) for number in low)
+
+
+def each_below(numbers: Iterable[Number], limit: float) -> tuple[bool | None, Number]:
+    """`each_above`, under a limit."""
+    held, low = each_above((Number(-n.value, -n.upper, -n.lower) for n in numbers), -limit)
+    return held, Number(-low.value, -low.upper, -low.lower)
+
+
 def finding(held: bool | None, measured: str, number: Number = UNKNOWN, reason: str = "") -> Finding:
     """A finding; one that cannot be told says why."""
     if held is None and not reason:

@@ -41,7 +41,8 @@ def markdown(claims: Claims, papers: Iterable[Paper] | None = None) -> str:
     lines += _listed("Errors of the papers", (row for row in every if row.shows_error), _error)
     lines += _listed("Not measurable here", (row for row in every if row.verdict == CANNOT), _missing)
     reduced = {row.experiment: row for row in every if row.reduced}
-    lines += _listed("What this budget leaves out", reduced.values(), _reduced)
+    lines += _listed("What this budget leaves out", (row for row in every if row.verdict == OUT), _left_out)
+    lines += _listed("What this budget reduces", reduced.values(), _reduced)
     return "\n".join(lines) + "\n"
 
 
@@ -117,6 +118,10 @@ def _error(row: Row) -> str:
 
 def _missing(row: Row) -> str:
     return f"{_id(row)} {plain(row.claim)} {coded(row.said)}".rstrip()
+
+
+def _left_out(row: Row) -> str:
+    return f"{_id(row)} {plain(row.claim)}"
 
 
 def _reduced(row: Row) -> str:

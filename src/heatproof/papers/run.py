@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ..errors import HeatproofError, InputError, RunError
+from ..errors import InputError, RunError
 from ..experiment.files import read_job, read_maps, read_rows, write_json
 from ..experiment.folder import CONFIG, holds_no_run, read_config
 from ..experiment.identity import method_identity, nonce, versions
@@ -57,10 +58,18 @@ class Work:
             left = self._trained(name) if j.kind == NETWORK else self._measured(name)
         except RunError:
             raise  # of the disk, say: not the job's own
-        except HeatproofError as error:  # of its data: the other jobs go on
+        except (MemoryError, torch.OutOfMemoryError):
+            raise  # of this machine, now
+        except Exception as error:  # of its data or its code, which the key holds: the other jobs go on
             left = Left([("failed", name, f"{type(error).__name__}: {error}")])
-        write_json(self.folder / "times" / f"{self.keys[name]}.json", round(time.process_time() - start, 1))
+        finally:
+            self._note_time(name, time.process_time() - start)
         return left
+
+    def _note_time(self, name: str, seconds: float) -> None:
+        """Added to what earlier pieces took, which an interrupted job goes on from."""
+        path = self.folder / "times" / f"{self.keys[name]}.json"
+        write_json(path, round(read_seconds(path) + seconds, 1))
 
     def _measured(self, name: str) -> Left:
         return packed(experiment_named(name).measure(replace(self.lab, runs=self.folder / "runs" / self.keys[name])))
@@ -118,6 +127,14 @@ class PaperPlan:
 
     def done(self, key: str) -> bool:
         return finished(self.folder, key)
+
+
+def read_seconds(path: Path, none: float = 0.0) -> float:
+    """What was noted of a job's time; `none` where nothing was."""
+    try:
+        return float(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return none
 
 
 def experiment_named(name: str) -> Experiment:

@@ -15,7 +15,8 @@ PAPERS = __package__ or ""
 APART = (f"{PAPERS}.types", f"{PAPERS}.networks")
 """What measurements are made of, which does nothing; and recipes of networks, which keys hold by themselves."""
 SHOWS = ("cli", "papers", "plots", "report")
-"""Packages that show what was measured; of papers, `source_of` takes the modules that a measurement uses."""
+"""Packages that show what was measured; of papers and plots, `source_of` takes the modules that a measurement uses."""
+FOLLOWED = tuple(f"{PAPERS.rpartition('.')[0]}.{part}." for part in ("papers", "plots"))
 
 
 @cache
@@ -32,7 +33,7 @@ def computing() -> str:
 
 
 def source_of(module: str) -> str:
-    """Code of a module and of those of papers that it imports, in the order of their names."""
+    """Code of a module and of those of papers and plots that it imports, in the order of their names."""
     found: dict[str, str] = {}
     _collect(module, found)
     return "\n".join(_without_words(found[name]) for name in sorted(found))
@@ -47,13 +48,13 @@ def _collect(module: str, found: dict[str, str]) -> None:
 
 
 def _imported(module: str, source: str) -> Iterator[str]:
-    """Modules of papers that a module imports from, by relative imports."""
+    """Modules of papers and plots that a module imports from, by relative imports."""
     above = module.split(".")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = ".".join([*above[: -node.level], *([node.module] if node.module else [])])
             names = [base] if node.module else [f"{base}.{alias.name}" for alias in node.names]
-            yield from (name for name in names if name.startswith(f"{PAPERS}."))
+            yield from (name for name in names if name.startswith(FOLLOWED))
 
 
 @cache

@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import RunError
 from ..experiment.folder import read_config
 from . import PAPERS
-from .run import NOT_IN_BUDGET, experiment_named, measured
+from .run import NOT_IN_BUDGET, experiment_named, measured, read_seconds
 from .types import Claim, Finding, Measured, Paper
 
 HELD, NOT_HELD, CANNOT, OUT, TODO = (
@@ -72,7 +72,11 @@ def read_claims(folder: str | Path) -> Claims:
         raise RunError(f"{folder} holds no claims of papers; make some with: heatproof paper run all")
     found = {name: m for name, key in config["experiments"].items() if (m := measured(folder, key)) is not None}
     rows = [judged(paper, claim, config, found) for paper in PAPERS.values() for claim in paper.claims]
-    seconds = {name: read_seconds(folder, key) for name, key in config["experiments"].items() if name in found}
+    seconds = {
+        name: read_seconds(folder / "times" / f"{key}.json", nan)
+        for name, key in config["experiments"].items()
+        if name in found
+    }
     return Claims(folder, config, pd.DataFrame([asdict(row) for row in rows]), found, seconds)
 
 
@@ -86,7 +90,7 @@ def judged(paper: Paper, claim: Claim, config: Mapping[str, Any], found: Mapping
         "published": claim.published,
     }
     about |= {"protocol": claim.protocol, "experiment": claim.experiment, "why": claim.why}
-    reduced = experiment_named(claim.experiment).reduced if claim.experiment and config["budget"] != "unreduced" else ""
+    reduced = experiment_named(claim.experiment).reduced if claim.experiment and config["budget"] == "full" else ""
     verdict, reason = _without(claim, config, found)
     if verdict:
         return Judged(**about, measured="", value=nan, lower=nan, upper=nan, verdict=verdict, reason=reason, reduced="")
@@ -115,11 +119,3 @@ def _finding(judge: Callable[[Measured], Finding], found: Measured) -> Finding:
         return judge(found)
     except Exception as error:
         return Finding(None, "", reason=f"what was measured cannot be judged ({type(error).__name__}: {error})")
-
-
-def read_seconds(folder: Path, key: str) -> float:
-    """How long an experiment took; NaN where that was not noted."""
-    try:
-        return float((folder / "times" / f"{key}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return nan

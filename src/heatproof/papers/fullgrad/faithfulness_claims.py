@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 
 from ...plots.plates import Series, curves
-from ..judge import above, below, every, finding, said, within
+from ..judge import above, below, each_above, each_below, every, finding, said, within
 from ..types import Claim, Experiment, Finding, Measured, Picture
 from .answers import many
 from .pixel import (
@@ -29,7 +29,7 @@ def _lowest(found: Measured) -> Finding:
     """FullGrad is the lowest at every fraction."""
     gaps = {(name, f): found[f"least/{name} - {FULLGRAD}/{f:g}"] for name in (*RIVALS, RANDOM) for f in FRACTIONS}
     answers = {key: above(gap, 0) for key, gap in gaps.items()}
-    worst = min(gaps, key=lambda key: (_order(answers[key]), gaps[key].value))
+    worst = min(gaps, key=lambda key: (_order(answers[key]), gaps[key].lower))
     text = f"{_images(found)}: {_places(answers, None)} not told apart from FullGrad; {_places(answers, False)} lower; "
     text += f"{named(worst[0])} less FullGrad at {100 * worst[1]:g} % {said(gaps[worst], 3)}"
     return finding(every(answers.values()), text, gaps[worst])
@@ -50,11 +50,12 @@ def _places(answers: Mapping[tuple[str, float], bool | None], which: bool | None
 def _lowest_mean(found: Measured) -> Finding:
     names = (*RIVALS, RANDOM)
     gaps = {name: found[f"least/{name} - {FULLGRAD}"] for name in names}
-    nearest = min(gaps, key=lambda name: gaps[name].value)
+    nearest = min(gaps, key=lambda name: gaps[name].lower)
     unclear = [named(name) for name, gap in gaps.items() if above(gap, 0) is None]
     text = f"{_images(found)}, mean output change: {row(found, 'least', (FULLGRAD, *names))}; {named(nearest)} less "
     text += f"FullGrad {said(gaps[nearest], 3)}; not told apart from FullGrad: {', '.join(unclear) or 'none'}"
-    return finding(every(above(gap, 0) for gap in gaps.values()), text, gaps[nearest])
+    held, number = each_above(gaps.values(), 0)
+    return finding(held, text, number)
 
 
 def _images(found: Measured) -> str:
@@ -71,7 +72,9 @@ def _alike(found: Measured) -> Finding:
     text = f"{_images(found)}, mean output change: {row(found, 'most', (*gaps, RANDOM))}; "
     text += f"like random removal: {_list(alike)}; unclear: {_list(unclear)}; "
     text += f"changes less than random removal: {_list(worse)}"
-    return finding(many(answers.values(), SEVERAL), text, found[f"most/{RANDOM}"])
+    held = many(answers.values(), SEVERAL)
+    near = sorted((gaps[name] for name in gaps if answers[name] is held), key=lambda gap: abs(gap.value))
+    return finding(held, text, near[0])
 
 
 def _list(names: list[str]) -> str:
@@ -80,10 +83,10 @@ def _list(names: list[str]) -> str:
 
 def _apart(found: Measured) -> Finding:
     gaps = {name: found[f"least/{name} - {RANDOM}"] for name in (FULLGRAD, *RIVALS)}
-    nearest = max(gaps, key=lambda name: gaps[name].value)
+    held, number = each_below(gaps.values(), 0)
     text = f"{_images(found)}, output change less that of random removal: "
     text += ", ".join(f"{name} {said(gap, 3)}" for name, gap in gaps.items())
-    return finding(every(below(gap, 0) for gap in gaps.values()), text, gaps[nearest])
+    return finding(held, text, number)
 
 
 def row(found: Measured, what: str, names: tuple[str, ...], digits: int = 3) -> str:
@@ -113,16 +116,20 @@ NETS = {"cifar": "ResNet-20, CIFAR-10", "photos": "MobileNetV2, ImageNet photos"
 _CHANGE = "|f - f'| / |f| of the predicted class"
 LEAST = f"mean of {_CHANGE} over 8 fractions from .1 to 50 %, removed pixels black"
 _EACH = f"{_CHANGE} at each of 8 fractions from .1 to 50 %, removed pixels black; held: FullGrad is lower at every one"
+BLACK = (
+    "integrated gradients and SmoothGrad by 25 samples. Black as the paper says: the authors' script puts the mean, which "
+    "is 0 after normalising."
+)
 WHY = {
-    "cifar": "ResNet-20 on CIFAR-10 in place of VGG-16 on ImageNet; integrated gradients and SmoothGrad by 25 samples.",
-    "photos": "MobileNetV2 and a few photos in place of VGG-16 and the ImageNet validation set.",
+    "cifar": f"ResNet-20 on CIFAR-10 in place of VGG-16 on ImageNet; {BLACK}",
+    "photos": f"MobileNetV2 and 64 photos in place of VGG-16 and the ImageNet validation set; {BLACK}",
 }
 
 EXPERIMENTS = (
     Experiment("fullgrad-pixel-cifar", pixel_cifar, (0.9, 1.8), data=("CIFAR10", "cifar10_resnet20"),
                reduced="192 images of CIFAR-10"),
-    Experiment("fullgrad-pixel-photos", pixel_photos, (None, 3.5), data=("photos", "mobilenet_v2_int8dq"),
-               reduced="16 photos"),
+    Experiment("fullgrad-pixel-photos", pixel_photos, (None, 10.0), data=("photos", "mobilenet_v2_int8dq"),
+               reduced="64 photos"),
 )  # fmt: skip
 
 _LIKE = f"Held: of {SEVERAL} of 5 methods or more the interval is within {ALIKE:.0%} of random removal's change of it."
@@ -134,7 +141,9 @@ CLAIMS = (
         "fullgrad-pixel-photos", published="FullGrad lowest", why=WHY["photos"],
     ),
     Claim(
-        "S2-Fig2a-mean", "The same in the mean over the fractions of removed pixels.", "figure 2a, section 5.1",
+        "S2-Fig2a-mean",
+        "Removing the least salient pixels, FullGrad changes the output least in the mean over the fractions.",
+        "figure 2a, section 5.1",
         f"{NETS['photos']}: {LEAST}; differences on the same photos.", _lowest_mean, "fullgrad-pixel-photos",
         published="FullGrad lowest", why=WHY["photos"],
     ),
@@ -144,12 +153,16 @@ CLAIMS = (
         "fullgrad-pixel-cifar", published="FullGrad lowest", why=WHY["cifar"],
     ),
     Claim(
-        "S2-Fig2a-cifar-mean", "The same in the mean over the fractions of removed pixels.", "figure 2a, section 5.1",
+        "S2-Fig2a-cifar-mean",
+        "Removing the least salient pixels, FullGrad changes the output least in the mean over the fractions.",
+        "figure 2a, section 5.1",
         f"{NETS['cifar']}: {LEAST}; differences on the same images.", _lowest_mean, "fullgrad-pixel-cifar",
         published="FullGrad lowest", why=WHY["cifar"],
     ),
     Claim(
-        "S2-Fig2a-vgg16", "The same with VGG-16 and the ImageNet validation set.", "figure 2a, section 5.1", "Not run.",
+        "S2-Fig2a-vgg16",
+        "Removing the least salient pixels, FullGrad changes the output least: VGG-16 and ImageNet.",
+        "figure 2a, section 5.1", "Not run.",
         published="FullGrad lowest",
         missing="there are no VGG-16 weights and no ImageNet validation set here; with both: heatproof bench pixel --model "
         "torchvision:vgg16_bn --weights VGG16_BN.safetensors --data IMAGENET_VAL --fills black --methods "

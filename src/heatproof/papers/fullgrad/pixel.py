@@ -33,6 +33,9 @@ PSI = {
     MINIMAL: "fullgrad(rescale='none', values='signed')",
 }
 ALL = {FULLGRAD: "fullgrad", **RIVALS, **PSI}
+MUCH = 2.0
+"""Times as much: "much better"."""
+MUCH_MORE = "flip/much more"
 SIGNED = "signed rank/"
 """Before the names of numbers whose pixels are ranked by signed values; elsewhere by magnitudes."""
 
@@ -46,7 +49,7 @@ def pixel_cifar(lab: Lab) -> Measured:
 
 def pixel_photos(lab: Lab) -> Measured:
     """MobileNetV2 on photos: all methods and all post-processings."""
-    net, x = lab.photo_net("mobilenet_v2"), lab.photos(lab.pick(4, 16, 1000)).pixels
+    net, x = lab.photo_net("mobilenet_v2"), lab.photos(lab.pick(4, 64, 1000)).pixels
     found = perturbed(lab, "pixel", net, x, named(lab, ALL), imagenet_black())
     return Measured(found | signed_rank(lab, net, x, imagenet_black()))
 
@@ -62,6 +65,7 @@ def digit_flip(lab: Lab) -> Measured:
     )  # fmt: skip
     rows = {name: by_stage(results, name, "logodds:8-3").mean(0) for name in (*texts, RANDOM)}
     numbers = {f"flip/{name}": over(values) for name, values in rows.items()}
+    numbers[MUCH_MORE] = over(rows[MINIMAL] - MUCH * rows[FULLGRAD])
     numbers |= {f"flip/{name} - {FULLGRAD}": over(rows[name] - rows[FULLGRAD]) for name in rows if name != FULLGRAD}
     for name in rows:
         curve = by_stage(results, name, "curve:8-3")

@@ -24,28 +24,39 @@ METHODS = {
     "FullGrad": "fullgrad",
     "Grad-CAM": "gradcam",
     "gradient": "gradient",
-    "integrated gradients": "integrated_gradients(steps=10)",
-    "SmoothGrad squared": "smoothgrad_squared(n=10)",
+    "integrated gradients": "integrated_gradients(steps={0})",
+    "SmoothGrad squared": "smoothgrad_squared(n={0})",
 }
+"""{0}: samples, see `texts`."""
 FULLGRAD = "FullGrad"
 MINIMAL = {"FullGrad with psi_m": "fullgrad(rescale='none', values='signed')"}
-FRACTIONS = (0.1, 0.5, 0.9)
 RANDOM = "random"
 NETWORKS = 3
 
 
 def roar(lab: Lab) -> Measured:
     """Accuracy of VGG-9 networks trained on CIFAR-10 without the most salient pixels, and the area under it."""
-    cells, original = hits_of(lab, "roar", METHODS, (RANDOM,))
+    fractions = removed(lab)
+    cells, original = hits_of(lab, "roar", texts(lab), (RANDOM,))
     minimal, _ = hits_of(lab, "roar-minimal", MINIMAL, ())  # a run of its own: its networks start from the same weights
     cells |= minimal
     numbers = {"original": Number(original)}
-    areas = {name: area(values, list(FRACTIONS), "roar") for name, values in cells.items()}
+    areas = {name: area(values, list(fractions), "roar") for name, values in cells.items()}
     for name, values in cells.items():
-        numbers |= {f"accuracy/{name}/{f:g}": over(v) for f, v in zip(FRACTIONS, values, strict=True)}
+        numbers |= {f"accuracy/{name}/{f:g}": over(v) for f, v in zip(fractions, values, strict=True)}
         numbers[f"area/{name}"] = over(areas[name])
         numbers |= {f"{name} - {base}": over(areas[name] - areas[base]) for base in (FULLGRAD, RANDOM) if name != base}
-    return Measured(numbers)
+    return Measured(numbers, words={"fractions": "\n".join(f"{f:g}" for f in fractions)})
+
+
+def removed(lab: Lab) -> tuple[float, ...]:
+    """Shares of the pixels."""
+    few = (0.1, 0.5, 0.9)
+    return lab.pick(few, few, (0.1, 0.3, 0.5, 0.7, 0.9))
+
+
+def texts(lab: Lab) -> dict[str, str]:
+    return {name: text.format(lab.pick(10, 10, 50)) for name, text in METHODS.items()}
 
 
 def hits_of(
@@ -60,7 +71,7 @@ def hits_of(
         if held and held["job"]["kind"] == "retrain":
             about, maps = held["job"], read_maps(results.folder / "maps" / held["maps"])
             found.setdefault(names[about["entry"]], {})[about["place"], about["seed"]] = maps["hits"].numpy()
-    shape = len(FRACTIONS), NETWORKS, -1
+    shape = len(removed(lab)), NETWORKS, -1
     stacked = {
         n: np.stack([cells[k] for k in sorted(cells)]).astype(float).reshape(shape) for n, cells in found.items()
     }
@@ -75,7 +86,7 @@ def planned(lab: Lab, folder: str, texts: Mapping[str, str], controls: tuple[str
         part(lab, "test", lab.pick(500, 2000, 10_000)),
         {text: lab.method(text) for text in texts.values()},
         factory=partial(VGG9, 10, width=lab.pick(0.25, 0.25, 1.0)),
-        fractions=FRACTIONS,
+        fractions=removed(lab),
         networks=NETWORKS,
         controls=controls,
         epochs=lab.pick(2, 6, 60),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..judge import above, below, every, finding, said
+from ..judge import above, below, deciding, each_above, finding, said
 from ..types import Claim, Experiment, Finding, Measured, Picture
 from .maps import BASELINES, OURS
 from .maps_claims import ON_SCENES, OUTSIDE, PHOTOS, SURROGATE, on_both
@@ -42,18 +42,17 @@ def _sparser(found: Measured) -> Finding:
     times = {name: found[f"nonzero/{name}/times"] for name in BASELINES}
     most = max(times, key=lambda name: times[name].value)
     shares = ", ".join(f"{name} {said(found[f'nonzero/{name}'])}" for name in ("RectGrad", most))
-    held = every(answer for ratio in times.values() for answer in (above(ratio, 1), below(ratio, SLIGHTLY)))
-    return finding(
-        held, f"share of pixels that are not zero: {shares} (sparsest); {said(times[most])} times", times[most]
-    )
+    parts = ((answer, ratio) for ratio in times.values() for answer in (above(ratio, 1), below(ratio, SLIGHTLY)))
+    held, number = deciding(parts)
+    return finding(held, f"share of pixels that are not zero: {shares} (sparsest); {said(times[most])} times", number)
 
 
 def _look(found: Measured) -> Finding:
     alike = {name: found[f"look/{name}"] for name in ("Saliency Map", "RectGrad")}
     told = ", ".join(f"{name} {said(value, 3)}" for name, value in alike.items())
     blank = found.value("blank/RectGrad")
-    held = every(above(value, 0.95) for value in alike.values())
-    return finding(held, f"correlation {told}; maps left blank {blank:.0%}", alike["RectGrad"])
+    held, number = each_above(alike.values(), 0.95)
+    return finding(held, f"correlation {told}; maps left blank {blank:.0%}", number)
 
 
 EXPERIMENTS: tuple[Experiment, ...] = ()

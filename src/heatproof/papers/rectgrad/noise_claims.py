@@ -22,7 +22,7 @@ def least(mine: str, reading: str, besides: tuple[str, ...] = ()) -> Callable[[M
 
     def judge(found: Measured) -> Finding:
         others = [name for name in found.listed("methods") if name not in (mine, *besides)]
-        closest = min(others, key=lambda name: found.value(f"{name} - {mine}/{reading}"))
+        closest = min(others, key=lambda name: found[f"{name} - {mine}/{reading}"].lower)
         nearest = found[f"{closest} - {mine}/{reading}"]
         held = every(above(found[f"{name} - {mine}/{reading}"], 0.0) for name in others)
         return finding(held, f"{listing(found, reading)}; {closest} less {mine}: {said(nearest)}", nearest)

@@ -89,8 +89,8 @@ EXPERIMENTS = (
 TRAINED = "The paper's CNN on CIFAR-10, 20 epochs of Adam in batches of 100, one cycle of rates to 0.001"
 SAME_PATCH = "The same 10x10 patch of noise on all training and test images; inner 8x8 pixels; 200 test images"
 RATES = (
-    "Ours is trained with shuffled batches and one cycle of rates in place of a constant rate without shuffling; what "
-    "either of the two does was not measured."
+    "Ours is better: it is trained with shuffled batches and one cycle of rates in place of a constant rate without "
+    "shuffling; what either of the two does was not measured."
 )
 READ_7 = (
     "RectGrad 0.15, PRR 0.1, gradient 2.7, guided backpropagation 0, SmoothGrad 5.5, gradient x input 1.3, integrated "
@@ -107,12 +107,13 @@ FIG_7 = "section 5.3, figure 7"
 
 CLAIMS = (
     Claim(
-        "S3-Train", "The CIFAR-10 network reaches 74.6 % test accuracy after 20 epochs.", "appendix F.2",
+        "S3-Train", "The CIFAR-10 network has 74.6 % test accuracy after 20 epochs.", "appendix F.2",
         f"{TRAINED}; 10,000 test images. Held within 1.5 points.", _accuracy("clean", CLEAN), "rectgrad-trainings",
         "74.6 % (73.5 % in the authors' notebook)", RATES,
     ),
     Claim(
-        "S3-Train-patch", "With the patch on all images it reaches 73.1 %.", "section 3.1, appendix F.2",
+        "S3-Train-patch", "With the patch on all images the CIFAR-10 network has 73.1 % test accuracy.",
+        "section 3.1, appendix F.2",
         f"{TRAINED}, the patch on all images; 10,000 test images. Held within 1.5 points.",
         _accuracy("patched", PATCHED), "rectgrad-trainings", "73.1 % (72.1 % in the authors' notebook)", RATES,
     ),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...data.labelled import labelled
 from ...data.preprocess import Preprocess
 from ...experiment.files import read_job, read_maps
 from ...experiment.retrain_results import Hits, RetrainResults, area
-from ...faithfulness.retrain_presets import PRESETS, Preset
+from ...faithfulness.retrain_presets import KAR_AOC, PRESETS, ROAR_AUC, Preset
+from ...faithfulness.retrain_presets import RANDOM as PUBLISHED_RANDOM
 from ...models.nets.rectgrad_cnn import RectGradCNN
 from ...roar import plan_retrain, run_retrain
+from ...similarity.spearman import spearman
 from ..lab import Lab
-from ..numbers import over
+from ..numbers import Array, over
 from ..types import Measured, Number
 
 DIRECTIONS = ("roar", "kar")
@@ -22,6 +27,12 @@ NAMES = (
 )  # fmt: skip
 """Of the methods of the presets, in the order of table 1."""
 RANDOM = "random removal"
+TABLE_1 = {
+    way: {**dict(zip(NAMES, areas, strict=True)), RANDOM: PUBLISHED_RANDOM[way]}
+    for way, areas in (("roar", ROAR_AUC), ("kar", KAR_AOC))
+}
+"""Published areas."""
+DRAWS = 1000
 Areas = dict[str, dict[str, Hits]]
 """By direction and method, ``(networks, images)``."""
 
@@ -82,6 +93,19 @@ def areas(found: RetrainResults, shown: dict[str, str]) -> Areas:
     return result
 
 
+def ordered(values: Mapping[str, Array], published: Sequence[float]) -> Number:
+    """Spearman's rho of the methods' mean areas ``(networks, images)`` with the published ones; its interval from
+    networks and images drawn again, the same for all methods."""
+    areas, noise = np.stack(list(values.values())), np.random.default_rng(0)
+    means = [areas.mean((1, 2))]
+    for _ in range(DRAWS):
+        networks, images = (noise.integers(0, n, n) for n in areas.shape[1:])
+        means.append(areas[:, networks][:, :, images].mean((1, 2)))
+    ours = torch.from_numpy(np.stack(means))[:, None, None]
+    rho, *drawn = spearman(ours, torch.tensor(published).double().expand_as(ours)).tolist()
+    return Number(rho, *np.quantile(drawn, (0.025, 0.975)).tolist())
+
+
 def compared(found: Areas) -> dict[str, Number]:
     """Areas as "DIRECTION/METHOD", what each has more than RectGrad on the same networks and images, and chance's sum."""
     numbers = {}
@@ -89,4 +113,7 @@ def compared(found: Areas) -> dict[str, Number]:
         for name, values in held.items():
             numbers[f"{direction}/{name}"] = over(values)
             numbers[f"{direction}/{name} - {NAMES[0]}"] = over(values - held[NAMES[0]])
+        numbers[f"rho/{direction}"] = ordered(
+            {name: held[name] for name in TABLE_1[direction]}, list(TABLE_1[direction].values())
+        )
     return numbers | {"random sum": over(found["roar"][RANDOM] + found["kar"][RANDOM])}

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from ...plots.plates import bars
-from ..judge import above, every, finding, said, within
-from ..types import Claim, Experiment, Finding, Measured, Picture
+from ..judge import each_above, finding, said
+from ..types import Claim, Experiment, Finding, Measured, Number, Picture
 from .theory_rules import affine, two_layers
 from .theory_units import influential_units
 
@@ -27,11 +27,16 @@ def _picks(rule: str, unit: int) -> Callable[[Measured], Finding]:
     def judge(found: Measured) -> Finding:
         picked = [found[f"{rule}/{how}"] for how in ("linear", "nearest")]
         value = found.value(f"contribution/{unit}")
-        told = f"unit {picked[0].value:.0f} by linear percentiles, {picked[1].value:.0f} by nearest ones"
-        held = every(within(one, unit, 0) for one in picked)
+        told = f"{_one(picked[0])} by linear percentiles, {_one(picked[1])} by nearest ones"
+        held = all(one.value == unit for one in picked)
         return finding(held, f"{told}; unit {unit} contributes {value:g}", picked[0])
 
     return judge
+
+
+def _one(picked: Number) -> str:
+    """The unit that passes, where one alone does."""
+    return f"unit {picked.value:.0f}" if picked.value == picked.value else "several units or none"
 
 
 def _two_layers(rule: str, best: Callable[[list[float]], float]) -> Callable[[Measured], Finding]:
@@ -42,9 +47,7 @@ def _two_layers(rule: str, best: Callable[[list[float]], float]) -> Callable[[Me
         wanted = falls.index(best(falls)) + 1
         told = ", ".join(f"{fall:g}" for fall in falls)
         picked = found[rule]
-        return finding(
-            within(picked, wanted, 0), f"unit {picked.value:.0f}; without units 1 to 4 it falls by {told}", picked
-        )
+        return finding(picked.value == wanted, f"{_one(picked)}; without units 1 to 4 it falls by {told}", picked)
 
     return judge
 
@@ -57,7 +60,8 @@ def _base(found: Measured) -> Finding:
 def _induction(found: Measured) -> Finding:
     recalls = [found[f"{depth}/pr1/recall"] for depth in DEPTHS]
     told = ", ".join(f"layer {d} {said(r)}" for d, r in zip(DEPTHS, recalls, strict=True))
-    return finding(every(above(r, 0.9) for r in recalls), f"{told}; chance 0.02", recalls[0])
+    held, number = each_above(recalls, 0.9)
+    return finding(held, f"{told}; chance 0.02", number)
 
 
 def _better(rule: str, depths: tuple[int, ...]) -> Callable[[Measured], Finding]:
@@ -66,7 +70,8 @@ def _better(rule: str, depths: tuple[int, ...]) -> Callable[[Measured], Finding]
     def judge(found: Measured) -> Finding:
         gaps = [found[f"{depth}/pr1 over {rule}"] for depth in depths]
         told = ", ".join(f"layer {d} {said(gap)}" for d, gap in zip(depths, gaps, strict=True))
-        return finding(every(above(gap, 0) for gap in gaps), f"falls further by {told}", min(gaps))
+        held, number = each_above(gaps, 0)
+        return finding(held, f"falls further by {told}", number)
 
     return judge
 
@@ -77,7 +82,8 @@ def _least(found: Measured) -> Finding:
     told = "; ".join(
         f"layer {d}: RectGradMod {said(m)}, RectGrad {said(p)}" for d, (m, p) in zip(DEPTHS, shares, strict=False)
     )
-    return finding(every(above(gap, 0) for gap in gaps), f"share of the units that pass: {told}", gaps[0])
+    held, number = each_above(gaps, 0)
+    return finding(held, f"share of the units that pass: {told}", number)
 
 
 def _falls(found: Measured) -> Figure:
