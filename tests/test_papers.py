@@ -306,15 +306,22 @@ def test_answers_follow_intervals() -> None:
     assert judge.every([True, True]) is True
     assert judge.finding(None, "m").reason == judge.UNCLEAR
     assert judge.finding(None, "m", n(nan)).reason == judge.NO_VALUE
+    assert judge.finding(None, "m", n(0.5, 0.4, 0.6)).reason.startswith("the interval 0.400 to 0.600 holds both")
+    assert judge.deciding([(True, n(1)), (None, n(2)), (None, n(3))]) == (None, n(2))
+    assert judge.each_above([n(0.5, 0.4, 0.6), n(0.7, 0.1, 0.9)], 0.2) == (None, n(0.7, 0.1, 0.9))
+    assert judge.each_below([n(0.5, 0.4, 0.6), n(0.1, 0.0, 0.2)], 0.3) == (False, n(0.5, 0.4, 0.6))
     assert judge.finding(None, "m", reason="dead").reason == "dead"
     assert judge.plain(0.004) == "4e-03"
     assert judge.plain(0.006) == "0.01"
     assert judge.plain(0) == "0.00"
 
 
-def test_one_experiment_that_fails_costs_its_own_claims_only(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [InputError, RuntimeError])
+def test_one_experiment_that_fails_costs_its_own_claims_only(
+    error: type[Exception], lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(lab: Lab) -> Measured:
-        raise InputError("the photo robin.jpg is damaged")
+        raise error("the photo robin.jpg is damaged")
 
     broken = Experiment("cgi-random-gradients", fails)
     monkeypatch.setattr(running, "experiment_named", lambda name: broken)
@@ -322,10 +329,29 @@ def test_one_experiment_that_fails_costs_its_own_claims_only(lab: Lab, monkeypat
     run_papers(plan, 1)
     found = measured(lab.runs / "quick", plan.experiments[0][0])
     assert found is not None
-    assert found.failed == "InputError: the photo robin.jpg is damaged"
+    said = f"{error.__name__}: the photo robin.jpg is damaged"
+    assert found.failed == said
     monkeypatch.setattr("heatproof.papers.verdicts.experiment_named", lambda name: broken)
     row = judged(PAPERS["cgi"], PAPERS["cgi"].claim(FAST), {**CONFIG, "budget": "quick"}, {broken.name: found})
-    assert (row.verdict, row.reason) == (CANNOT, "InputError: the photo robin.jpg is damaged")
+    assert (row.verdict, row.reason) == (CANNOT, said)
+
+
+def test_a_lack_of_memory_is_not_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(lab: Lab) -> Measured:
+        raise torch.OutOfMemoryError("of the machine, now")
+
+    monkeypatch.setattr(running, "experiment_named", lambda name: Experiment("cgi-random-gradients", fails))
+    plan = plan_papers(lab, lab.runs / "quick", [], [FAST])
+    with pytest.raises(torch.OutOfMemoryError):
+        run_papers(plan, 1)
+    assert measured(lab.runs / "quick", plan.experiments[0][0]) is None
+
+
+def test_times_of_pieces_add_up(lab: Lab) -> None:
+    work = running.Work(lab, lab.runs, {"x": "key"})
+    for _ in range(2):
+        work._note_time("x", 1.5)
+    assert running.read_seconds(lab.runs / "times" / "key.json") == 3
 
 
 def test_a_judge_that_cannot_cope_costs_its_own_row_only() -> None:
@@ -365,6 +391,9 @@ def test_every_file_of_a_part_counts(tmp_path: Path) -> None:
 def test_what_users_type() -> None:
     assert chosen(["all"]) == (list(PAPERS), [])
     assert chosen(["CGI", "sanity_checks", "s0-thm-k"]) == (["cgi", "sanity-checks"], [FAST])
+    assert {"S3-B4/Fig17", "S3-B4-against"} <= set(chosen(["S3-B4"])[1])
+    assert "S3-Fig6/14" in chosen(["s3-fig6"])[1]
+    assert "S1-A.1" in chosen(["S1-A"])[1]
     assert chosen(["S0-Fig5"])[1] == [c.id for _, c in CLAIMS if c.id.startswith("S0-Fig5-")] != []
     with pytest.raises(InputError, match=r"no claim 'S0-Thmk'; did you mean S0-Thm-k"):
         chosen(["S0-Thmk"])

@@ -88,7 +88,7 @@ def test_every_row_of_the_checklist_is_a_claim() -> None:
 def test_the_budget() -> None:
     others = [e for e in EXPERIMENTS if e.name != "fullgrad-roar"]
     assert sum(e.minutes[0] or 0 for e in EXPERIMENTS) <= 4.5
-    assert sum(e.minutes[1] or 0 for e in others) <= 12
+    assert sum(e.minutes[1] or 0 for e in others) <= 20
 
 
 # -- exact experiments, run for real --------------------------------------------------------------------------------------
@@ -400,12 +400,13 @@ def test_psi_of_mnist(gap: tuple[float, ...], better: bool | None, none: bool | 
 @pytest.mark.parametrize(("gap", "answer"), [(HELD, True), (UNCLEAR, None), (BROKEN, False)])
 def test_judges_of_one_difference(gap: tuple[float, ...], answer: bool | None) -> None:
     names = (pixel.FULLGRAD, *pixel.PSI, "gradient x input", pixel.RANDOM)
-    flip = measured(*((f"flip/{n}", 1.0) for n in names), (f"flip/{pixel.MINIMAL} - {pixel.FULLGRAD}", gap))
+    gaps = ((f"flip/{pixel.MINIMAL} - {pixel.FULLGRAD}", 9.0), (pixel.MUCH_MORE, gap))
+    flip = measured(*((f"flip/{n}", 1.0) for n in names), *gaps)
     assert judged("S2-6-digit", flip).held is answer
     areas = [(f"area/{n}", 0.5) for n in (*retrain.METHODS, *retrain.MINIMAL, retrain.RANDOM)]
     names = (*retrain.METHODS, *retrain.MINIMAL)
-    gaps = [(f"{n} - {base}", gap) for n in names for base in ("FullGrad", retrain.RANDOM)]
-    roar = measured(*areas, *gaps)
+    apart = [(f"{n} - {base}", gap) for n in names for base in ("FullGrad", retrain.RANDOM)]
+    roar = measured(*areas, *apart)
     assert judged("S2-Fig2b", roar).held is answer
     assert judged("S2-6-minimal-roar", roar).held is answer
 

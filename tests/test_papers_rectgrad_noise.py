@@ -309,7 +309,8 @@ def test_the_plan_is_that_of_the_command() -> None:
 
 def table(way: str, shift: float = 0.0, spread: float = 0.001) -> Measured:
     """The published areas, RectGrad's moved."""
-    areas = dict(retraining_claims.TABLE_1[way])
+    published = retraining.TABLE_1[way]
+    areas = dict(published)
     areas["RectGrad"] += shift
     more = {n: v - areas["RectGrad"] for n, v in areas.items()}
     numbers = {f"{way}/{n}": Number(v) for n, v in areas.items()}
@@ -318,6 +319,7 @@ def table(way: str, shift: float = 0.0, spread: float = 0.001) -> Measured:
         "random sum": Number(1.0 + shift, 0.98 + shift, 1.02 + shift),
         "accuracy": Number(0.52),
         "tied/RectGrad": Number(0.57),
+        f"rho/{way}": retraining.ordered({n: np.full((2, 5), v) for n, v in areas.items()}, list(published.values())),
     }
     return Measured(numbers | about)
 
@@ -347,8 +349,17 @@ def test_order_and_sum() -> None:
     assert judges["S3-Table1-order-roar"].judge(table("roar", 1.0)).held is False
     assert judges["S3-Table1-random"].judge(table("roar")).held is True
     assert judges["S3-Table1-random"].judge(table("roar", 0.1)).held is False
-    a, b = [0.3, 0.1, 0.7, 0.2], [4.0, 1.0, 2.0, 3.0]
-    assert retraining_claims.spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
+
+
+def test_the_order_has_an_interval_over_networks_and_images() -> None:
+    noise = np.random.default_rng(1)
+    published = [0.1, 0.2, 0.3, 0.4]
+    values = {str(v): v + noise.normal(size=(3, 200)) for v in published}
+    found = retraining.ordered(values, published)
+    assert found.value == pytest.approx(spearmanr([v.mean() for v in values.values()], published).statistic)
+    assert found.lower < found.upper
+    clear = retraining.ordered({str(v): v + noise.normal(size=(3, 200)) / 1000 for v in published}, published)
+    assert clear == pytest.approx((1, 1, 1))
 
 
 # Judges of noise

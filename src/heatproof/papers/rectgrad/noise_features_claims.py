@@ -86,8 +86,8 @@ CLAIMS = (
     Claim(
         "S3-Fig3-masks", f"{SAYS}: the paper's CIFAR-10 images.", "section 3.2, figure 3", "As S3-Fig3 and S3-Fig3-equal.",
         missing="the authors' images with masks are not here; with them, as photos and PHOTO.mask.png beside them: "
-        "`heatproof bench feature-occlusion --model heatproof.models.nets.rectgrad_cnn:RectGradCNN --weights cifar.safetensors --data "
-        "MASKED --masks beside --mean 0.5 --std 0.5`.",
+        "`heatproof bench feature-occlusion --model heatproof.models.nets.rectgrad_cnn:RectGradCNN --weights "
+        "cifar.safetensors --data MASKED --masks beside --mean 0.5 --std 0.5`.",
     ),
     Claim(
         "S3-Fig3-equal", f"{SAYS}, for as many units of both.", "section 3.2, figure 3",
