@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import heatproof as hp
 from heatproof.cli import app
 from heatproof.errors import InputError, RunError
-from heatproof.papers import PAPERS, judge, sources
+from heatproof.papers import PAPERS, judge, markdown, sources
 from heatproof.papers import run as running
 from heatproof.papers.choice import chosen
 from heatproof.papers.data import FILES, digest, missing
@@ -462,3 +462,34 @@ def test_errors_of_the_command_say_what_to_do(tmp_path: Path, monkeypatch: pytes
     assert wrong.exit_code == 1
     assert "expected quick or full" in wrong.output
     assert not (tmp_path / "out").exists()
+
+
+TABLE = [
+    re.split(r" (?<!\\)\| ", line[2:-2])
+    for line in (Path(__file__).parents[1] / "docs" / "papers.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("| **") and line.count(" | ") >= 5
+]
+"""The rows of docs/papers.md: id, claim, published, measured, verdict, why."""
+
+
+def test_the_published_table_has_every_claim_as_it_is_said_now() -> None:
+    """Else generate it again: heatproof paper run all --budget full, then copy its papers.md."""
+    held = {row[0]: tuple(row[1:3]) for row in TABLE}
+    wanted = {
+        f"**{markdown.plain(c.id)}**": (
+            f"{markdown.plain(c.says)} ({markdown.plain(c.source)})",
+            markdown.plain(c.published) or "–",
+        )
+        for _, c in CLAIMS
+    }
+    assert held == wanted
+
+
+def test_every_deviation_is_explained_in_the_published_table() -> None:
+    sentences = {f"**{markdown.plain(c.id)}**": markdown.coded(c.why) for _, c in CLAIMS}
+    for id, _, _, number, verdict, why in TABLE:
+        assert any(word in verdict for word in (HELD, NOT_HELD, CANNOT))
+        assert sentences[id] in why or "see [below]" in why
+        if HELD not in verdict:
+            assert why != "–", id
+            assert number != "–" or CANNOT in verdict, id

@@ -95,7 +95,8 @@ def _claims(experiment: str, suffix: str) -> tuple[Claim, ...]:
             "Rank correlation of the label's map with its mean image over the pixels of the digit, minus the mean of the "
             f"nine other maps with the same image. Held: over 0 for both, and the label's own over {LEAST}.",
             _strokes,
-            "The paper shows one image, and these are many; any map may resemble a mean image, hence the other maps.",
+            "The paper shows one image, and these are many, over which the map of 7 hardly follows a 7; any map may "
+            "resemble a mean image, hence the other maps.",
         ),
     )
     return tuple(

@@ -24,7 +24,9 @@ SIGNS = ("lrp(rule='alphabeta')", "compete(lrp(rule='alphabeta'))")
 """Pairs of a method and its competition."""
 ORDERS = ("independent", "cascading")
 PHOTOS = ("n01532829/house_finch.jpg", "n01558993/robin.jpg", "n01614925/bald_eagle.jpg",
-          "n01537544/indigo_bunting.jpg", "n01820546/lorikeet.jpg", "n01843383/toucan.jpg")  # fmt: skip
+          "n01537544/indigo_bunting.jpg", "n01820546/lorikeet.jpg", "n01843383/toucan.jpg",
+          "n01622779/great_grey_owl.jpg", "n01828970/bee_eater.jpg", "n01829413/hornbill.jpg",
+          "n01518878/ostrich.jpg", "n02006656/spoonbill.jpg", "n02051845/pelican.jpg")  # fmt: skip
 """Birds, as in the paper."""
 SIDE = 96
 CHOICES = ("", "predicted/")
@@ -80,22 +82,24 @@ def birds(lab: Lab) -> Measured:
     """Gradient x input and CGI of photos, 1000 classes; each photo has randomised networks of its own."""
     positions = {"independent": lab.pick((10,), (5, 10), tuple(range(2, 11))),
                  "cascading": lab.pick((1, 10), (1, 5, 10), tuple(range(1, 11)))}  # fmt: skip
-    return one_seed_each(Sweep.of(lab, positions, independent=(INPUT,), cascading=(INPUT,)), *_photos(lab))
+    return one_seed_each(
+        Sweep.of(lab, positions, independent=(INPUT,), cascading=(INPUT,)), *_photos(lab, lab.pick(2, 12))
+    )
 
 
 def birds_lrp(lab: Lab) -> Measured:
     """LRP and CLRP of photos, 1000 classes; by the alphabeta rule, since LRP-epsilon is gradient x input here."""
     positions = {"cascading": lab.pick((1, 10), (1, 10), tuple(range(1, 11)))}
-    return one_seed_each(Sweep.of(lab, positions, cascading=(SIGNS,)), *_photos(lab))
+    return one_seed_each(Sweep.of(lab, positions, cascading=(SIGNS,)), *_photos(lab, lab.pick(2, 6)))
 
 
-def _photos(lab: Lab) -> tuple[nn.Module, Tensor]:
+def _photos(lab: Lab, count: int) -> tuple[nn.Module, Tensor]:
     """Photos of birds at 96 px; unreduced at 224 as in the paper. SqueezeNet, whose logits are linear here as VGG's are.
 
     Its last ReLU would hold many logits of a random network at zero everywhere: blank maps, whatever the method.
     """
     held = lab.photos()
-    wanted = PHOTOS[: lab.pick(2, 6)]
+    wanted = PHOTOS[:count]
     if lacking := [name for name in wanted if name not in held.names]:
         raise InputError(f"photos are missing or cannot be read: {', '.join(lacking)} of imagenet-samples")
     pixels = held.pixels[[held.names.index(name) for name in wanted]]

@@ -14,15 +14,15 @@ from .randomisation_judges import Judge, blank, falls, first, late, shows, stops
 DIGITS, BIRDS, BIRDS_LRP = "cgi-randomised", "cgi-randomised-photos", "cgi-randomised-photos-lrp"
 EXPERIMENTS = (
     Experiment(
-        DIGITS, digits, minutes=(0.7, 1.3), networks=("mnist-cnn",), data=("MNIST",),
+        DIGITS, digits, minutes=(0.7, 1.2), networks=("mnist-cnn",), data=("MNIST",),
         reduced="64 images, 5 randomisations",
     ),
     Experiment(
-        BIRDS, birds, minutes=(1.4, 6.0), data=("photos", "squeezenet1_0_dc"),
-        reduced="SqueezeNet in place of VGG-19, 6 photos at 96 px in place of 224, 3 of 10 blocks",
+        BIRDS, birds, minutes=(1.4, 12.0), data=("photos", "squeezenet1_0_dc"),
+        reduced="SqueezeNet in place of VGG-19, 12 photos at 96 px in place of 224, 3 of 10 blocks",
     ),
     Experiment(
-        BIRDS_LRP, birds_lrp, minutes=(None, 4.0), data=("photos", "squeezenet1_0_dc"),
+        BIRDS_LRP, birds_lrp, minutes=(None, 8.0), data=("photos", "squeezenet1_0_dc"),
         reduced="SqueezeNet in place of VGG-16, 6 photos at 96 px in place of 224, 2 of 10 blocks",
     ),
 )  # fmt: skip

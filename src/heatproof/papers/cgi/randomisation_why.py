@@ -31,7 +31,8 @@ WHY: dict[str, str] = {
     "S0-Fig5-shows": _ZEROS.format(19),
     "S0-Fig6-shows": _ZEROS.format(16),
     "S0-Fig9-shows": _ZEROS.format(16),
-    "S0-Fig4-stops": "The MNIST CNN stands for VGG-19; a part of the stroke that is kept at random still tells some of it.",
+    "S0-Fig4-stops": "The MNIST CNN stands for VGG-19; a fifth of the stroke tells as much of the image wherever it is "
+    "kept, and the trained network's CGI tells little more.",
     "S0-Fig5-more": "The MNIST CNN stands for VGG-19.",
     "S0-Fig5-chance": "A negative score wins by being the smallest, so 2(1 - 2^-k)/k survives: the paper's constant is an "
     "error.",

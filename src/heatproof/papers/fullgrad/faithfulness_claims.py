@@ -150,7 +150,8 @@ CLAIMS = (
     Claim(
         "S2-Fig2a-cifar", "Removing the least salient pixels, FullGrad changes the output less than any other method.",
         "figure 2a, section 5.1", f"{NETS['cifar']}: {_EACH}; differences on the same images.", _lowest,
-        "fullgrad-pixel-cifar", published="FullGrad lowest", why=WHY["cifar"],
+        "fullgrad-pixel-cifar", published="FullGrad lowest",
+        why=f"{WHY['cifar']} Why Grad-CAM is lower at 50 % is not known.",
     ),
     Claim(
         "S2-Fig2a-cifar-mean",
