@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import torch
 import typer
 from rich.table import Table
@@ -36,6 +37,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+MANY = 40
+"""More claims than that take a line each."""
 COLOURS = {HELD: "green", NOT_HELD: "red", CANNOT: "yellow"}
 
 Which = Annotated[
@@ -162,17 +165,26 @@ def finish(claims: Claims, page: Path, papers: list[str], ids: list[str]) -> Non
     table = claims.table
     shown = table[table["paper"].isin(papers) | table["id"].isin(ids)] if papers or ids else table
     for name, rows in shown.groupby("paper", sort=False):
-        printed = Table(box=None, pad_edge=False, title=PAPERS[str(name)].title, title_justify="left")
-        for column in ("id", "verdict", "claim", "measured"):
-            printed.add_column(column, overflow="fold", no_wrap=column == "id")
-        for row in rows.to_dict("records"):
-            if row["verdict"] != OUT:
-                cells = (row["claim"], row["measured"] or row["reason"])
-                verdict = Text(row["verdict"], COLOURS.get(row["verdict"], ""))
-                printed.add_row(row["id"], verdict, *map(Text, cells))
-        console.print(printed)
+        console.print(_verdicts(PAPERS[str(name)].title, rows, brief=len(shown) > MANY))
         console.print()
     counts = shown["verdict"].value_counts()
     console.print(", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts), markup=False)
     console.print(f"gallery: {page}", markup=False)
     console.print(f"beside it: {', '.join(sorted(p.name for p in claims.folder.glob('*.[cm][sd]*')))}", markup=False)
+    if len(shown) > MANY:
+        console.print("what was measured: papers.md, the gallery, or heatproof paper run ID", markup=False)
+
+
+def _verdicts(title: str, rows: pd.DataFrame, brief: bool) -> Table:
+    """Claims with verdict and numbers; brief: a line each, without numbers."""
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    table.add_column("id", no_wrap=True, min_width=int(rows["id"].str.len().max()))
+    table.add_column("verdict", no_wrap=brief, min_width=len(CANNOT) if brief else None)
+    table.add_column("claim", overflow="ellipsis" if brief else "fold", no_wrap=brief)
+    if not brief:
+        table.add_column("measured", overflow="fold")
+    for row in rows.to_dict("records"):
+        if row["verdict"] != OUT:
+            cells = (row["claim"],) if brief else (row["claim"], row["measured"] or row["reason"])
+            table.add_row(row["id"], Text(row["verdict"], COLOURS.get(row["verdict"], "")), *map(Text, cells))
+    return table
