@@ -26,9 +26,6 @@ from heatproof.experiment.pool_processes import Worker
 from heatproof.experiment.pool_worker import do_jobs
 from heatproof.experiment.run import run_jobs
 
-LONG = 300.0
-"""Seconds of a job that is never to end by itself; as processes may starve on a busy machine, no limit is near it."""
-
 
 @dataclass(frozen=True)
 class Setup:
@@ -79,7 +76,7 @@ def killed(setup: Setup) -> None:
 def long(setup: Setup) -> None:
     half_written(setup)
     try:
-        time.sleep(LONG)
+        time.sleep(60)
     finally:
         (setup.folder / f"left-{os.getpid()}").touch()
 
@@ -87,7 +84,7 @@ def long(setup: Setup) -> None:
 def deaf(setup: Setup) -> None:
     half_written(setup)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(LONG)
+    time.sleep(60)
 
 
 def wrong(_: Setup) -> None:
@@ -181,7 +178,7 @@ def test_an_error_in_a_job_comes_out_as_itself_and_ends_the_others(tmp_path):
     start = time.monotonic()
     with pytest.raises(InputError, match="these pixels are wrong") as raised:
         run_jobs_in_processes(keyed("sum", "long", "wrong", "sum"), Setup(VALUES, tmp_path), tmp_path, 1, 2)
-    assert time.monotonic() - start < LONG / 2  # the long job takes all of it
+    assert time.monotonic() - start < 50  # the long job takes 60
     assert str(raised.value) == "these pixels are wrong"
     assert "in wrong" in raised.value.__notes__[0]  # where it was
     assert [name.split("-")[0] for name in files(tmp_path)] == ["jobs/sum", "maps/sum"]
@@ -213,12 +210,14 @@ def test_a_worker_that_ends_is_an_error_that_says_how(code, key, said):
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 import test_pool as t
 from heatproof.experiment.pool import run_jobs_in_processes
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started the tests in the background
     folder = Path(sys.argv[1])
     run_jobs_in_processes(t.keyed("sum", "long", "long"), t.Setup(t.VALUES, folder), folder, 1, 2)
 """
@@ -238,7 +237,7 @@ def script(tmp_path: Path) -> subprocess.Popen[str]:
 
 
 def wait_for(folder: Path, *names: str) -> None:
-    deadline = time.monotonic() + LONG / 2
+    deadline = time.monotonic() + 60
     while not all((folder / name).exists() for name in names):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -249,8 +248,8 @@ def test_ctrl_c_ends_everything_quickly(tmp_path):
     wait_for(tmp_path, "began-1", "began-2")
     os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: all of the group
     pressed = time.monotonic()
-    _, said = parent.communicate(timeout=LONG)
-    assert time.monotonic() - pressed < LONG / 2  # 2 s where the machine is not starved; the jobs would take all of it
+    _, said = parent.communicate(timeout=30)
+    assert time.monotonic() - pressed < 20  # on a busy machine; the jobs take 60
     assert parent.returncode in (130, -signal.SIGINT)
     assert said.count("Traceback") == 1, said  # the parent's own
     assert said.strip().endswith("KeyboardInterrupt")
@@ -263,7 +262,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     parent = script(tmp_path)
     wait_for(tmp_path, "began-1", "began-2")
     parent.kill()
-    parent.communicate(timeout=LONG)
+    parent.communicate(timeout=30)
     pids = [int(p.name[4:]) for p in tmp_path.glob("pid-*")]
     deadline = time.monotonic() + 5
     while any(map(alive, pids)):
