@@ -17,7 +17,6 @@ from .engine.layout import LAST, TOKENS, on_grid
 from .engine.model import check_inputs, own
 from .engine.ops import CONVOLUTION
 from .engine.passes import TERMS, Pass, forward
-from .engine.pullback import differentiated
 from .engine.residual import BATCH_NORM_OPS
 from .engine.terms import FoldedBatch, Traced
 from .errors import EscapedOp, ModelError
@@ -209,8 +208,7 @@ def pull(
 
     handles = [t.edge.node.register_prehook(reader(t)) for t in (*run.traced, *of_score)]
     try:
-        with differentiated():
-            grad = torch.autograd.grad(scores.sum(), run.leaf, retain_graph=keep)[0]
+        grad = run.input_gradient(scores, score, row, keep=keep)
     finally:
         for handle in handles:
             handle.remove()

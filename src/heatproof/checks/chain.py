@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.model import output, own
+from ..engine.passes import TERMS, forward
 from ..engine.sharing import shared_passes
 from ..errors import HeatproofError, InputError, ModelError
 from ..score import predicted
@@ -175,16 +177,17 @@ def explain_all(
     index = padded(torch.tensor(shard), subject.chunk)
     x = subject.images[index.to(subject.images.device)]
     target = subject.targets[index.to(subject.targets.device)].to(x.device)
-    now, dead = _classes_now(subject, private, x, variant)
-    if record is not None and now is not None:
-        changed = (now != target)[: len(shard)].tolist()
-        record.rows += [
-            ("(model)", check, stage, "class_changed", i, seed, float(c), "ok", "")
-            for i, c in zip(shard, changed, strict=True)
-        ]
-    if subject.classes == "predicted" and variant != "original" and now is not None:
-        target = now
-    found = maps_of(subject, private, x, target, index, variant, dead)
+    with shared_passes(needs_of(subject.methods), x):
+        now, dead = _classes_now(subject, private, x, variant)
+        if record is not None and now is not None:
+            changed = (now != target)[: len(shard)].tolist()
+            record.rows += [
+                ("(model)", check, stage, "class_changed", i, seed, float(c), "ok", "")
+                for i, c in zip(shard, changed, strict=True)
+            ]
+        if subject.classes == "predicted" and variant != "original" and now is not None:
+            target = now
+        found = maps_of(subject, private, x, target, index, variant, dead)
     return Maps({name: maps[: len(shard)] for name, maps in found.maps.items()}, found.errors)
 
 
@@ -201,7 +204,8 @@ def maps_of(
     maps: dict[str, Tensor] = {}
     errors: dict[str, str] = {}
     with shared_passes(needs_of(subject.methods), x):
-        for name, explain in subject.methods.items():
+        # full gradients first: the other gradients of their pass come out of the same backward
+        for name, explain in sorted(subject.methods.items(), key=lambda item: ("plain", TERMS) not in _needs(item[1])):
             if dead and needs_model(explain):
                 errors[name] = dead
                 continue
@@ -211,7 +215,7 @@ def maps_of(
                 raise  # the job is not finished: it is for the caller to make room
             except Exception as error:  # a method of the user's may raise anything; it becomes a row
                 errors[name] = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
-    return Maps(maps, errors)
+    return Maps({name: maps[name] for name in subject.methods if name in maps}, errors)
 
 
 def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, stage: int, seed: int) -> Iterator[Row]:
@@ -270,8 +274,12 @@ def one_map(
 
 
 def needs_of(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
-    specs = [spec_of(explain) for explain in methods.values()]
-    return {need for spec in specs if spec for need in spec.needs}
+    return {need for explain in methods.values() for need in _needs(explain)}
+
+
+def _needs(explain: Explain) -> frozenset[tuple[str, str]]:
+    spec = spec_of(explain)
+    return spec.needs if spec else frozenset()
 
 
 def needs_model(explain: Explain) -> bool:
@@ -283,11 +291,21 @@ def needs_model(explain: Explain) -> bool:
 def _classes_now(subject: Subject, private: nn.Module, x: Tensor, variant: str) -> tuple[Tensor | None, str]:
     """The class that each image is given, None where the score picks none; and why nothing can be explained, or ""."""
     try:
-        out = output(private, x, subject.score)
+        out = _said(subject, private, x)
         dead = why_dead(private, subject, variant) if variant != "original" else ""
     except ModelError as error:
         return None, str(error)
     return guess(out, subject.score), dead
+
+
+def _said(subject: Subject, private: nn.Module, x: Tensor) -> Any:
+    """What the model returns, from the pass that the methods share where there is one."""
+    if any(rules == "plain" for rules, _ in needs_of(subject.methods)):
+        try:
+            return forward(private, x, subject.score).out
+        except HeatproofError:  # no gradient, say; occlusion needs none
+            pass
+    return output(private, x, subject.score)
 
 
 def guess(out: Tensor, score: Score) -> Tensor | None:

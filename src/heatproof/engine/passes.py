@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, ModelError, NotApplicable
+from ..errors import HeatproofError, InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
 from .chunks import padded
@@ -66,13 +66,23 @@ class Pass:
             if place != INPUT:
                 self.tap(place)
         wanted = tuple(dict.fromkeys((INPUT, *self.taps) if self.keep_gradients else places))
-        key = (score, tuple(target.shape), tuple(target.flatten().tolist()), wanted)
+        key = _asked(score, target, wanted)
         if key not in self._gradients:
             found = self._pull(score, target, wanted)
             if not self.keep_gradients:
                 return [found[place] for place in places]
             self._gradients[key] = found
         return [self._gradients[key][place].clone() for place in places]  # a caller may write to its own
+
+    def input_gradient(self, scores: Tensor, score: Score, target: Tensor, *, keep: bool) -> Tensor:
+        """Gradient at the input of scores ``(B,)`` that are on this graph (`scored`); where gradients are kept, those at all
+        places come out of the same backward pass, for the methods that ask after this one."""
+        places = (INPUT, *self.taps) if self.keep_gradients else (INPUT,)
+        with differentiated():
+            found = torch.autograd.grad(scores.sum(), self._roots(places), retain_graph=keep, allow_unused=True)
+        if self.keep_gradients and all(g is not None for g in found):
+            self._gradients[_asked(score, target, places)] = dict(zip(places, found, strict=True))
+        return found[0].clone() if self.keep_gradients else found[0]
 
     def scored(self, score: Score, target: Tensor) -> tuple[Tensor, list[Traced]]:
         """The score ``(B,)`` of one class each, on the graph of this pass, and its own operations with a residual."""
@@ -88,7 +98,7 @@ class Pass:
         return scores, terms.traced
 
     def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
-        roots = [self.leaf if place == INPUT else self.taps[place].edge for place in places]
+        roots = self._roots(places)
         rows = target[None] if target.dim() == 1 else target
         try:
             # the caller's target may be an inference tensor, which scores would save
@@ -102,6 +112,13 @@ class Pass:
                 "layer=, the path of a module that does"
             ) from error
         return {place: g[0] if target.dim() == 1 else g for place, g in zip(places, grads, strict=True)}
+
+    def _roots(self, places: tuple[str, ...]) -> list[Any]:
+        return [self.leaf if place == INPUT else self.taps[place].edge for place in places]
+
+
+def _asked(score: Score, target: Tensor, places: tuple[str, ...]) -> tuple[Any, ...]:
+    return score, tuple(target.shape), tuple(target.flatten().tolist()), places
 
 
 def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | None = None, *places: str) -> Pass:
@@ -127,7 +144,13 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
         key = (id(model), version, name, rules.key if rules else None, planned, score)
         if key not in sharing.kept:
             everything = planned - {INPUT}
-            run = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
+            try:
+                run = _run(model, inputs, score, rules, tuple(sorted(everything)), shared=True)
+            except (HeatproofError, FoldedBatch):
+                if TERMS not in planned:
+                    raise
+                sharing.places[name] = planned - {TERMS}  # without full gradients there are gradients still
+                return forward(model, inputs, score, rules, *places)
             run.keep_gradients = sharing.keep_gradients
             sharing.kept[key] = run
             sharing.alive.append(model)  # its id must not be given to another

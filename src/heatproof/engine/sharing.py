@@ -26,6 +26,10 @@ class Sharing:
     kept: dict[tuple[Any, ...], Pass] = field(default_factory=dict)
     alive: list[nn.Module] = field(default_factory=list)
 
+    def plans(self, inputs: Tensor, places: dict[str, frozenset[str]]) -> bool:
+        """Whether this is of the same batch, and holds all these places."""
+        return self.inputs is inputs and all(places[name] <= self.places.get(name, frozenset()) for name in places)
+
 
 SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=None)
 
@@ -34,7 +38,8 @@ SHARING: ContextVar[Sharing | None] = ContextVar("heatproof_sharing", default=No
 def shared_passes(
     needs: Iterable[tuple[str, str]], inputs: Tensor, *, keep_gradients: bool = True, unplanned: bool = False
 ) -> Iterator[None]:
-    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`.
+    """Within: each distinct pass of a model over `inputs` runs once, with all the places in `needs`; one inside another on
+    the same batch joins it, where that has them all.
 
     Args:
         keep_gradients: keep its gradients too; False where there are too many (a thousand classes, each asked for once).
@@ -43,6 +48,10 @@ def shared_passes(
     places: dict[str, frozenset[str]] = {}
     for rules, place in needs:
         places[rules] = places.get(rules, frozenset()) | {place}
+    outer = SHARING.get()
+    if outer is not None and outer.plans(inputs, places) and outer.keep_gradients == keep_gradients and not unplanned:
+        yield
+        return
     token = SHARING.set(Sharing(inputs, places, keep_gradients, unplanned))
     try:
         yield

@@ -7,13 +7,20 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..engine.call import check_image
+from ..engine.passes import TERMS
 from ..full_gradient import full_gradient_map
 from ..psi import Psi
 from ..score import logit
 from ..types import Score, method
 
 
-@method(source="arXiv:1905.00780, equation 2", channels=False, signed=False, image=True)
+@method(
+    source="arXiv:1905.00780, equation 2",
+    channels=False,
+    signed=False,
+    image=True,
+    needs=frozenset({("plain", TERMS)}),
+)
 def fullgrad(
     model: nn.Module,
     inputs: Tensor,
