@@ -26,6 +26,7 @@ from ..similarity.spearman import support_spearman, zero_pattern_null, zero_shar
 from ..types import Explain, Score, spec_of
 from .blocks import Block
 from .kinds import CHECKS
+from .memory import memory_of
 from .randomize import Stage, randomize
 
 DECIDING = ("spearman", "spearman_abs")
@@ -38,7 +39,7 @@ Row = tuple[str, str, int, str, int, int, float, str, str]
 """(method, check, stage, metric, image, seed, value, status, error), `results.COLUMNS` less model and dataset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by identity, so that what was found out of it can be kept beside it
 class Subject:
     """What is audited: a private model, its images and targets, and how it is randomised.
 
@@ -94,7 +95,7 @@ def chain(
         keep: images whose maps are kept for the film strip.
     """
     record = Record()
-    original = explain_all(subject, subject.model, shard, "original")
+    original = original_maps(subject, shard)
     keep_maps(record, original, shard, keep, check, 0)
     kind = CHECKS[check]
     variants = randomised(subject, kind.order, subject.seed * 1000 + seed, kind.which, stages)
@@ -114,7 +115,7 @@ def null_chain(
         null, prior: the names of the two in the rows.
     """
     record = Record()
-    original = explain_all(subject, subject.model, shard, "original")
+    original = original_maps(subject, shard)
     keep_maps(record, original, shard, keep, null, 0)
     first = before = None
     for number in range(1, networks + 1):
@@ -129,6 +130,14 @@ def null_chain(
     return record
 
 
+def original_maps(subject: Subject, shard: list[int]) -> Maps:
+    """The maps of the original network on a shard, which every chain of it begins with."""
+    known = memory_of(subject)
+    if tuple(shard) not in known.originals:
+        known.keep_original(tuple(shard), explain_all(subject, subject.model, shard, "original"))
+    return known.originals[tuple(shard)]
+
+
 def null_network(subject: Subject, number: int) -> nn.Module:
     """A fully randomised network; number 1 and on, the same in every shard, never one of a check's stages.
 
@@ -141,6 +150,7 @@ def null_network(subject: Subject, number: int) -> nn.Module:
 def randomised(
     subject: Subject, order: str, seed: int, which: str = "all", keep: tuple[int, ...] | None = None
 ) -> Iterator[Stage]:
+    """The stages of a randomisation, with running statistics that an earlier shard may have left."""
     return randomize(
         subject.model,
         order,
@@ -154,6 +164,7 @@ def randomised(
         factory=subject.factory,
         keep=keep,
         draws=subject.draws,
+        statistics=memory_of(subject).of_chain(order, seed, which),
     )
 
 
@@ -292,7 +303,7 @@ def _classes_now(subject: Subject, private: nn.Module, x: Tensor, variant: str) 
     """The class that each image is given, None where the score picks none; and why nothing can be explained, or ""."""
     try:
         out = _said(subject, private, x)
-        dead = why_dead(private, subject, variant) if variant != "original" else ""
+        dead = _why_dead_once(private, subject, variant) if variant != "original" else ""
     except ModelError as error:
         return None, str(error)
     return guess(out, subject.score), dead
@@ -314,6 +325,13 @@ def guess(out: Tensor, score: Score) -> Tensor | None:
         return predicted(out, score)
     except InputError:
         return None
+
+
+def _why_dead_once(private: nn.Module, subject: Subject, variant: str) -> str:
+    known = memory_of(subject).dead
+    if variant not in known:
+        known[variant] = why_dead(private, subject, variant)
+    return known[variant]
 
 
 def why_dead(private: nn.Module, subject: Subject, variant: str) -> str:

@@ -5,8 +5,8 @@ Every stage is a twin of the model with new tensors in its randomised blocks; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -51,6 +51,7 @@ def randomize(
     factory: Callable[[], nn.Module] | None = None,
     keep: Sequence[int] | None = None,
     draws: str = "nested",
+    statistics: MutableMapping[int, dict[str, Tensor]] | None = None,
 ) -> Iterator[Stage]:
     """The stages of a weight randomisation, one after the other.
 
@@ -77,6 +78,8 @@ def randomize(
         factory: makes a fresh instance with the model's own initialisation.
         keep: positions (1 to the number of stages) of the stages to yield; None yields all.
         draws: "nested": a tensor has one new value for each seed, whatever the stage; "fresh": another one at each stage.
+        statistics: re-estimated running statistics by position of the stage; what it holds is taken, what it lacks is put
+            in, so that the same mapping given to the same call again saves the forward passes on `calibration`.
 
     Raises:
         InputError, ModelError.
@@ -92,6 +95,8 @@ def randomize(
             f"{ORDERS}, batch_norm in {POLICIES}, which in ('all', 'biases'), draws in {DRAWS}"
         )
     plan = make_plan(model, init, std, blocks, batch_norm, calibration, which, seed, factory, draws == "fresh")
+    if statistics is not None:
+        plan = replace(plan, statistics=statistics)
     return _stages(plan, order, keep)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -30,6 +30,7 @@ class Plan:
     batch_norm: str
     calibration: Tensor | None
     unused: frozenset[str]
+    statistics: MutableMapping[int, dict[str, Tensor]] = field(default_factory=dict)
 
 
 def make_plan(
@@ -89,10 +90,14 @@ def make_stage(plan: Plan, position: int, chosen: list[Block], share: float) -> 
     replace = {n: _mixed(held[n], draws.values[n], share) for n in names if n in draws.values}
     statistics = [n for n in names if n.endswith(STATISTICS) and n not in replace and plan.batch_norm != "keep"]
     reset = {n: _mixed(held[n], reset_value(n, held[n]), share) for n in statistics}
-    stage = twin(plan.model, replace | reset, own_buffers=True)  # calibration may write to them
+    known = plan.statistics.get(position)
+    # a forward may write to its buffers, and calibration does
+    stage = twin(plan.model, replace | reset | {n: t.clone() for n, t in (known or {}).items()}, own_buffers=True)
     seen = {n for n in statistics if n not in plan.unused}
-    if plan.batch_norm == "reestimate" and seen and plan.calibration is not None:
+    if known is None and plan.batch_norm == "reestimate" and seen and plan.calibration is not None:
         reestimate(stage, seen, plan.calibration)
+        now = tensors(stage)
+        plan.statistics[position] = {n: now[n].clone() for n in seen}
     _check_stage(plan, draws, replace, stage)
     return stage
 

@@ -8,7 +8,7 @@ with one of them is how ``x * (x > 0)`` would pass for a linear operation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -129,10 +129,11 @@ class Taint:
         return tensor in self._tainted or (tensor._base is not None and tensor._base in self._tainted)
 
 
-def check_graph(out: Tensor, allowed: tuple[type, ...], taint: Taint, rules: str) -> None:
-    """Raise `EscapedOp` unless every node between `out` and the input is linear, pooling, shape or one of `allowed`."""
+def check_graph(out: Tensor, allowed: tuple[type, ...], taint: Taint, rules: str, known: Collection[Any] = ()) -> None:
+    """Raise `EscapedOp` unless every node between `out` and the input is linear, pooling, shape, one of the Functions that
+    are `allowed`, or one of the nodes that are `known`."""
     for node in nodes([out.grad_fn]):
-        if not _may_stand(node, allowed):
+        if node not in known and not _may_stand(node, allowed):
             raise EscapedOp(_escaped(node, taint, rules))
 
 

@@ -85,6 +85,7 @@ class RuleSet:
         key: what the rules depend on (options); rule sets of one name and key may share a pass. None: none may.
         state: what the rules remember of their pass, for the method to read from ``Pass.rules``.
         places: called after the forward, further places where the answers put gradients to be read.
+        through: of a rule that changes nothing but the gradient of ReLUs: the same on the plain pass (`engine.rectified`).
     """
 
     name: str
@@ -96,6 +97,7 @@ class RuleSet:
     key: Any = None
     state: Any = None
     places: Callable[[], dict[str, Tap]] = dict
+    through: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 def odd_batch_norm(call: Call) -> Tensor | None:

@@ -7,7 +7,8 @@ of its own. Inside `shared_passes` equal passes are run once, with the union of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,7 +23,8 @@ from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
 from .model import call_model, check_inputs, own
 from .pullback import differentiated, pull_back, scores_of
-from .sharing import SHARING
+from .rectified import Rectified
+from .sharing import SHARING, Sharing
 from .taps import LayerTap, SpatialTap
 from .terms import FoldedBatch, Terms, Traced, separate
 from .twin import twin
@@ -30,6 +32,7 @@ from .twin import twin
 INPUT = "input"
 SPATIAL = "spatial"
 TERMS = "terms"
+RECTIFIED = "rectified"
 SCORE_CALLS = 1_000_000
 """The score's own calls are counted from here on, after the model's."""
 
@@ -47,6 +50,7 @@ class Pass:
     traced: list[Traced] = field(default_factory=list)
     shared: bool = False
     keep_gradients: bool = False
+    rectified: Rectified | None = None
     _gradients: dict[tuple[Any, ...], dict[str, Tensor]] = field(default_factory=dict)
 
     def target(self, score: Score, target: Any) -> Tensor:
@@ -75,7 +79,7 @@ class Pass:
         return [self._gradients[key][place].clone() for place in places]  # a caller may write to its own
 
     def input_gradient(self, scores: Tensor, score: Score, target: Tensor, *, keep: bool) -> Tensor:
-        """Gradient at the input of scores ``(B,)`` that are on this graph (`scored`); where gradients are kept, those at all
+        """Gradient at the input of scores ``(B,)`` on this graph (`scored`). Where gradients are kept, those at all
         places come out of the same backward pass, for the methods that ask after this one."""
         places = (INPUT, *self.taps) if self.keep_gradients else (INPUT,)
         with differentiated():
@@ -100,9 +104,11 @@ class Pass:
     def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
         roots = self._roots(places)
         rows = target[None] if target.dim() == 1 else target
+        rule = self.rules.through if self.rules and self.rectified else None
+        through = self.rectified.through(rule) if self.rectified and rule else nullcontext()
         try:
             # the caller's target may be an inference tensor, which scores would save
-            with torch.inference_mode(False), differentiated():
+            with torch.inference_mode(False), differentiated(), through:
                 grads = pull_back(self.out, score, rows.clone(), roots, self.rules, keep=self.shared)
         except ModelError as error:
             if "not have been used" not in str(error.__cause__):
@@ -135,6 +141,10 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
         InputError, ModelError, NotApplicable, EscapedOp.
     """
     sharing = SHARING.get()
+    if sharing is not None and rules is not None and rules.through is not None and inputs is sharing.inputs:
+        run = _on_plain(sharing, model, inputs, score, rules)
+        if run is not None and not places:
+            return run
     name = rules.name if rules else "plain"
     planned = sharing.places.get(name) if sharing is not None and inputs is sharing.inputs else None
     if sharing is not None and sharing.unplanned and planned is None and inputs is sharing.inputs:
@@ -158,6 +168,19 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
     return _run(model, inputs, score, rules, places, shared=False)
 
 
+def _on_plain(sharing: Sharing, model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet) -> Pass | None:
+    """The shared plain pass with gradients that go through its ReLUs as a rule says; None where it cannot."""
+    if RECTIFIED not in sharing.places.get("plain", ()):
+        return None
+    plain = forward(model, inputs, score)
+    if plain.rectified is None:
+        return None
+    key = (id(plain), rules.name)
+    if key not in sharing.kept:
+        sharing.kept[key] = replace(plain, rules=rules, _gradients={})
+    return sharing.kept[key]
+
+
 def _run(
     model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | None, places: tuple[str, ...], *, shared: bool
 ) -> Pass:
@@ -168,7 +191,8 @@ def _run(
     layers = {p: LayerTap(p.removeprefix("layer:"), layouts) for p in places if p.startswith("layer:")}
     taint = Taint() if rules else None
     terms = Terms(len(inputs), layouts) if TERMS in places else None
-    observers: list[Observer] = [o for o in (terms, spatial, taint) if o is not None]
+    rectified = Rectified() if RECTIFIED in places and rules is None else None
+    observers: list[Observer] = [o for o in (terms, spatial, taint, rectified) if o is not None]
     if terms or spatial or layers:
         observers.insert(0, layouts)
     if layers or observers:
@@ -215,6 +239,7 @@ def _run(
         sizes=layouts.sizes,
         traced=terms.traced if terms else [],
         shared=shared,
+        rectified=rectified if rectified and rectified.covers(out) else None,
     )
 
 

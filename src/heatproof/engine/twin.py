@@ -75,13 +75,20 @@ def _memo(model: nn.Module, replace: Mapping[str, Tensor], own_buffers: bool) ->
         raise ModelError(f"twin(replace={unknown[:3]}): the model has no such parameter or buffer")
     memo: dict[int, Any] = {}
     for name, held in named.items():
-        new = replace.get(name, held)
+        new = _ordered(replace[name], held) if name in replace else held
         if own_buffers and new is held and not isinstance(held, nn.Parameter):
             new = held.detach().clone()
         memo[id(held)] = frozen(new, held)
     for loose in _loose_tensors(model):  # plain attributes: deepcopy refuses those that are part of a graph
         memo.setdefault(id(loose), frozen(loose, loose))
     return memo
+
+
+def _ordered(tensor: Tensor, like: Tensor) -> Tensor:
+    """The tensor in the memory format of the one whose place it takes (`memory_format.channels_last`)."""
+    if like.dim() != 4 or like.is_contiguous() or not like.is_contiguous(memory_format=torch.channels_last):
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def _loose_tensors(model: nn.Module) -> Iterator[Tensor]:

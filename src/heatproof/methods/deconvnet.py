@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..engine.passes import INPUT, forward
+from ..engine.passes import INPUT, RECTIFIED, forward
 from ..rules.relu import DECONV
 from ..score import logit
 from ..types import Score, method
 
 
-@method(source="arXiv:1311.2901, section 2.1", needs=frozenset({(DECONV.name, INPUT)}))
+@method(source="arXiv:1311.2901, section 2.1", needs=frozenset({("plain", RECTIFIED), (DECONV.name, INPUT)}))
 def deconvnet(model: nn.Module, inputs: Tensor, target: Any = None, *, score: Score = logit) -> Tensor:
     """Gradient in which every ReLU rectifies the signal instead of gating it. ``(B, ...) -> (B, ...)``.
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..engine.passes import INPUT, forward
+from ..engine.passes import INPUT, RECTIFIED, forward
 from ..rules.relu import GUIDED
 from ..score import logit
 from ..types import Score, method
 
 
-@method(source="arXiv:1412.6806, figure 1", needs=frozenset({(GUIDED.name, INPUT)}))
+@method(source="arXiv:1412.6806, figure 1", needs=frozenset({("plain", RECTIFIED), (GUIDED.name, INPUT)}))
 def guided_backprop(model: nn.Module, inputs: Tensor, target: Any = None, *, score: Score = logit) -> Tensor:
     """Gradient in which every ReLU passes only positive signal. ``(B, ...) -> (B, ...)``.
 

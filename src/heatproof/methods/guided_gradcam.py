@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..engine.passes import INPUT, SPATIAL
+from ..engine.passes import INPUT, RECTIFIED, SPATIAL
 from ..rules.relu import GUIDED
 from ..score import logit
 from ..types import Score, method
@@ -17,7 +17,7 @@ from .guided_backprop import guided_backprop
 @method(
     source="arXiv:1610.02391, section 3.2",
     image=True,
-    needs=frozenset({("plain", SPATIAL), (GUIDED.name, INPUT)}),
+    needs=frozenset({("plain", SPATIAL), ("plain", RECTIFIED), (GUIDED.name, INPUT)}),
 )
 def guided_gradcam(
     model: nn.Module, inputs: Tensor, target: Any = None, *, score: Score = logit, layer: str | None = None

@@ -75,5 +75,17 @@ def relu_answer(function: type[torch.autograd.Function]) -> Answer:
     return answer
 
 
-GUIDED = RuleSet("guided_backprop", relu_answer(GuidedReLU), (GuidedReLU,), needs_rule="ReLU")
-DECONV = RuleSet("deconvnet", relu_answer(DeconvReLU), (DeconvReLU,), needs_rule="ReLU")
+GUIDED = RuleSet(
+    "guided_backprop",
+    relu_answer(GuidedReLU),
+    (GuidedReLU,),
+    needs_rule="ReLU",
+    through=lambda plain, grad: plain.clamp_(min=0),
+)
+DECONV = RuleSet(
+    "deconvnet",
+    relu_answer(DeconvReLU),
+    (DeconvReLU,),
+    needs_rule="ReLU",
+    through=lambda plain, grad: grad.clamp(min=0),
+)
