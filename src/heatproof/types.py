@@ -97,6 +97,12 @@ def spec_of(explain: Explain) -> Spec | None:
     return getattr(explain, "__heatproof_spec__", None)
 
 
+def needs_of(explain: Explain) -> frozenset[tuple[str, str]]:
+    """The passes that a method reads (`Spec.needs`); nothing is known of a callable that was never marked."""
+    spec = spec_of(explain)
+    return spec.needs if spec else frozenset()
+
+
 def name_of(explain: Explain) -> str:
     """The name of a method in tables: a composition's text, else the function's name."""
     return str(getattr(explain, "__name__", None) or repr(explain))

@@ -23,7 +23,7 @@ from ..errors import HeatproofError, InputError, ModelError
 from ..score import predicted
 from ..similarity.metrics import Metric, metric_from_text
 from ..similarity.spearman import support_spearman, zero_pattern_null, zero_share
-from ..types import Explain, Score, spec_of
+from ..types import Explain, Score, needs_of, spec_of
 from .blocks import Block
 from .kinds import CHECKS
 from .memory import memory_of
@@ -188,7 +188,7 @@ def explain_all(
     index = padded(torch.tensor(shard), subject.chunk)
     x = subject.images[index.to(subject.images.device)]
     target = subject.targets[index.to(subject.targets.device)].to(x.device)
-    with shared_passes(needs_of(subject.methods), x):
+    with shared_passes(passes_of(subject), x):
         now, dead = _classes_now(subject, private, x, variant)
         if record is not None and now is not None:
             changed = (now != target)[: len(shard)].tolist()
@@ -214,9 +214,9 @@ def maps_of(
     """
     maps: dict[str, Tensor] = {}
     errors: dict[str, str] = {}
-    with shared_passes(needs_of(subject.methods), x):
+    with shared_passes(passes_of(subject), x):
         # full gradients first: the other gradients of their pass come out of the same backward
-        for name, explain in sorted(subject.methods.items(), key=lambda item: ("plain", TERMS) not in _needs(item[1])):
+        for name, explain in sorted(subject.methods.items(), key=lambda item: ("plain", TERMS) not in needs_of(item[1])):
             if dead and needs_model(explain):
                 errors[name] = dead
                 continue
@@ -284,13 +284,9 @@ def one_map(
     return attribute(explain, model, inputs, target, score=subject.score, seed=seed, index=index)
 
 
-def needs_of(methods: Mapping[str, Explain]) -> set[tuple[str, str]]:
-    return {need for explain in methods.values() for need in _needs(explain)}
-
-
-def _needs(explain: Explain) -> frozenset[tuple[str, str]]:
-    spec = spec_of(explain)
-    return spec.needs if spec else frozenset()
+def passes_of(subject: Subject) -> set[tuple[str, str]]:
+    """The passes that all methods read together."""
+    return {need for explain in subject.methods.values() for need in needs_of(explain)}
 
 
 def needs_model(explain: Explain) -> bool:
@@ -311,7 +307,7 @@ def _classes_now(subject: Subject, private: nn.Module, x: Tensor, variant: str) 
 
 def _said(subject: Subject, private: nn.Module, x: Tensor) -> Any:
     """What the model returns, from the pass that the methods share where there is one."""
-    if any(rules == "plain" for rules, _ in needs_of(subject.methods)):
+    if any(rules == "plain" for rules, _ in passes_of(subject)):
         try:
             return forward(private, x, subject.score).out
         except HeatproofError:  # no gradient, say; occlusion needs none

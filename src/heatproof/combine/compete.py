@@ -17,7 +17,7 @@ from ..engine.sharing import shared_passes
 from ..errors import InputError
 from ..score import check_target, logit, predicted
 from ..score import classes as classes_of
-from ..types import Explain, Score, Spec, spec_of
+from ..types import Explain, Score, Spec, needs_of, spec_of
 from .composed import COMBINATORS, Combinator, Composed, combine
 from .contest import Rows, contest
 from .head import ROWS, Head, linear_head
@@ -102,7 +102,7 @@ def _compete(
     for b in chunk_slices(len(x), head.group(x) if head else len(x)):
         part = x[b]
         with shared_passes(
-            _needs(explain), part, keep_gradients=False, unplanned=True
+            needs_of(explain), part, keep_gradients=False, unplanned=True
         ):  # one forward for the chunks of all classes
             maps = _maps(method, given, part, index[b], head, chunk)
             found.append(contest(maps, rows[:, b], rivals, ROWS if head else chunk, center))
@@ -115,11 +115,6 @@ def _maps(method: Any, model: nn.Module, x: Tensor, index: Tensor, head: Head | 
     if head is None:
         return partial(method, model, x, index=index)
     return head.rows(partial(method, head.features, x, index=index), len(x), chunk)
-
-
-def _needs(explain: Explain) -> frozenset[tuple[str, str]]:
-    spec = spec_of(explain)
-    return spec.needs if spec else frozenset()
 
 
 def _linear(explain: Explain) -> bool:
