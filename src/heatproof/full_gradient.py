@@ -131,14 +131,17 @@ def full_gradient_map(
         parts: list[Tensor] = []
 
         def add(traced: Traced, grad: Tensor) -> None:
-            parts.append(summed(_by_sample(share(traced, grad), len(row))))
+            value = share(traced, grad)
+            parts.append(summed(_by_sample(value, len(row))))
             if (only_layers and traced.op not in LAYERS) or (merge_bn and traced.in_next):
                 return
             grid = grid_of(traced, run)
             if grid is None:
                 return
-            residual = traced.merged if merge_bn and traced.merged is not None else traced.residual
-            value = _felt(grad, residual) if gradients_only else share(replace(traced, residual=residual), grad)
+            if merge_bn and traced.merged is not None:
+                value = share(replace(traced, residual=traced.merged), grad)
+            if gradients_only:
+                value = _felt(grad, traced.residual)
             maps.add_(psi(placed(value, grid), size))  # eq. 2, second term
 
         output, grad = pull(run, score, row, add, keep=keep)

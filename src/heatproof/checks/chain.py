@@ -216,7 +216,9 @@ def maps_of(
     errors: dict[str, str] = {}
     with shared_passes(passes_of(subject), x):
         # full gradients first: the other gradients of their pass come out of the same backward
-        for name, explain in sorted(subject.methods.items(), key=lambda item: ("plain", TERMS) not in needs_of(item[1])):
+        for name, explain in sorted(
+            subject.methods.items(), key=lambda item: ("plain", TERMS) not in needs_of(item[1])
+        ):
             if dead and needs_model(explain):
                 errors[name] = dead
                 continue
