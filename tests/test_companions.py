@@ -14,9 +14,10 @@ from scipy import stats
 from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.checks import chain as chain_module
 from heatproof.checks.blocks import Block
 from heatproof.checks.caveats import CAVEATS
-from heatproof.checks.chain import Record, Subject, chain, compare, explain_all, null_chain, null_network
+from heatproof.checks.chain import Maps, Record, Subject, chain, compare, explain_all, null_chain, null_network
 from heatproof.checks.class_maps import class_maps
 from heatproof.checks.efficient import efficient, map_entropy
 from heatproof.checks.random_logit import _other, random_logit
@@ -26,6 +27,8 @@ from heatproof.combine import compete, configure, smooth, times_input, vargrad
 from heatproof.engine.chunks import generator
 from heatproof.engine.model import own
 from heatproof.score import logit, single_logit, value
+from heatproof.similarity import comparison
+from heatproof.similarity.metrics import metric_from_text
 from heatproof.types import Spec
 from nets import Net, fresh_input
 from test_contract import same, snapshot
@@ -457,3 +460,30 @@ def test_class_maps_refuses_what_it_cannot_do() -> None:
 def test_caveats_are_sentences() -> None:
     assert {"cascading", "smooth", "efficient", "random_logit", "labels", "kept"} <= set(CAVEATS)
     assert all(c.endswith(".") and 60 < len(c) < 400 for c in CAVEATS.values())
+
+
+def test_a_chain_reads_the_maps_of_each_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The original's are kept for all stages; only the first null's are read again, at the end of the ring."""
+    subject = subject_of(("gradient",), metrics=("spearman", "spearman_abs", "ssim", "spearman_support"))
+    calls: list[int] = []
+    monkeypatch.setattr(chain_module, "read", lambda *args: calls.append(1) or comparison.read(*args))
+    stages = tuple(range(1, len(subject.blocks) + 1))
+    chain(subject, [0, 1], "cascading", 0, stages, frozenset())
+    assert len(calls) == 1 + len(stages)
+    calls.clear()
+    null_chain(subject, [0, 1], 4, frozenset())
+    assert len(calls) == 1 + 4 + 1
+
+
+def test_compare_says_what_the_metrics_say_of_the_maps() -> None:
+    """Also of one channel against several, and then of several again: SSIM reads the maps in two ways."""
+    metrics = ("spearman", "spearman_abs", "ssim(preset='code')", "hog")
+    subject = subject_of(("gradient",), metrics=metrics)
+    a, b, c = (torch.randn(3, n, 16, 16, generator=torch.Generator().manual_seed(n)) for n in (3, 1, 3))
+    c += torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(9))
+    known = Maps({"gradient": a}, {})
+    for other in (b, c, b):
+        rows = list(compare(subject, known, Maps({"gradient": other}, {}), [0, 1, 2], "full", 1, 0))
+        for metric in metrics:
+            said = [row[6] for row in rows if row[3] == metric]
+            assert said == metric_from_text(metric)(a, other).tolist()

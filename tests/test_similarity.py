@@ -14,7 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from skimage.feature import hog
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -22,9 +22,13 @@ from torch.testing import assert_close
 
 from heatproof.errors import InputError
 from heatproof.similarity import hog_similarity, spearman, ssim, support_spearman, zero_share
-from heatproof.similarity.hog import hog_features
+from heatproof.similarity.comparison import read
+from heatproof.similarity.correlation import RADIX, Rows, deviations, ranks
+from heatproof.similarity.hog import _orientations, hog_features
+from heatproof.similarity.maps import Pixels, in_chunks, row_sums
 from heatproof.similarity.metrics import KINDS, Metric, metric_from_text, named_metrics
 from heatproof.similarity.normalise import NORMALISATIONS
+from heatproof.similarity.spearman import ZERO_PATTERN_NULL, ZERO_SHARE
 
 Array = np.ndarray[Any, Any]
 Similarity = Callable[..., Tensor]
@@ -559,3 +563,87 @@ class TestZeroPattern:
         first, second = (torch.from_numpy(np.stack(s)).view(-1, 1, 16, 16) for s in zip(*seen, strict=True))
         mean = float(spearman(first, second, absolute=True).mean())
         assert float(zero_pattern_null(first[:1], second[:1])) == pytest.approx(mean, abs=4e-3)
+
+
+class TestFeatures:
+    """Everything that belongs to one map is read once; chain.compare then only compares."""
+
+    METRICS = ("spearman", "spearman_abs", "spearman_support", "ssim", "ssim(preset=code)", "ssim(normalise=second_moment)",
+               "hog", "hog(correlation=spearman)", "hog(normalise=percentile)")  # fmt: skip
+
+    @pytest.mark.parametrize("kind", ["noise", "sparse", "ties"])
+    @pytest.mark.parametrize("size", [(28, 28), (190, 180)])
+    def test_what_was_read_before_says_the_same(self, kind: str, size: tuple[int, int]) -> None:
+        a, b = pair(6, 3, *size, kind=kind, dtype=torch.float32)
+        halves = [metric_from_text(text).comparison for text in self.METRICS] + [ZERO_SHARE, ZERO_PATTERN_NULL]
+        read_a, read_b = (read(maps, [half.features for half in halves]) for maps in (a, b))
+        for half in halves:
+            said = half.of_features(read_a[half.features], read_b[half.features])
+            assert torch.equal(said, half.of_maps(a, b))
+            turned = half.of_features(read_b[half.features], read_a[half.features])
+            assert_close(turned, said, rtol=0, atol=1e-12)
+
+    def test_metrics_that_read_the_same_share_it(self) -> None:
+        absolute, support = (metric_from_text(text).comparison for text in ("spearman_abs", "spearman_support"))
+        assert absolute.features is support.features
+        assert metric_from_text("hog(cells=4)").comparison is metric_from_text("hog(cells=4)").comparison
+
+    def test_no_feature_is_read_twice(self) -> None:
+        calls = []
+
+        def features(pixels: Pixels) -> Tensor:
+            calls.append(len(pixels.maps))
+            return pixels.signed
+
+        a = maps(2, 1, 4, 4)
+        assert torch.equal(read(a, [features, features])[features], a[:, 0])
+        assert calls == [2]
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_a_lone_row_is_summed_as_in_company(self, threads: int) -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            rows = maps(3, 70_001)
+            assert torch.equal(torch.cat([row_sums(rows[i : i + 1]) for i in range(3)]), row_sums(rows))
+        finally:
+            torch.set_num_threads(before)
+
+    def test_stacks_are_cut_and_put_together_again(self) -> None:
+        stack = maps(5, 1, 400, 400)  # a chunk holds 3 of them
+        rows = in_chunks(lambda m: (deviations(m.flatten(1), m[:, 0, 0, 0] == m[:, 0, 0, 0]), m[:, 0, 0, 0]), stack)
+        assert isinstance(rows[0], Rows)
+        assert torch.equal(rows[1], stack[:, 0, 0, 0])
+        assert torch.equal(rows[0].values, deviations(stack.flatten(1), torch.ones(5, dtype=torch.bool)).values)
+
+
+class TestRanks:
+    @pytest.mark.parametrize("kind", ["noise", "sparse", "ties"])
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+    @pytest.mark.parametrize("size", [50, RADIX + 3])
+    def test_they_are_average_ranks_about_their_mean(self, kind: str, dtype: torch.dtype, size: int) -> None:
+        """Below and above the size from which each row is sorted by itself."""
+        rows = maps(3, size, kind=kind, dtype=dtype)
+        expected = np.stack([2 * rankdata(row) - (size + 1) for row in rows.double().numpy()])
+        found = ranks(rows, torch.ones(3, dtype=torch.bool))
+        assert np.array_equal(found.values.double().numpy(), expected)
+        assert found.square.tolist() == (expected**2).sum(1).tolist()
+
+
+def test_the_end_of_the_half_circle_is_its_start() -> None:
+    """Gradients along the axes, nearly so, none, and one that is no number, beside noise."""
+    special = [
+        (0.0, 1.0),
+        (0.0, -1.0),
+        (-0.0, -1.0),
+        (0.0, 0.0),
+        (1.0, 0.0),
+        (-1.0, 0.0),
+        (1e-300, -1.0),
+        (-1e-300, -1.0),
+    ]
+    down, right = torch.cat([torch.tensor(special, dtype=torch.float64), maps(1000, 2)]).T
+    angle = torch.atan2(down.abs(), right * down.sign())
+    assert torch.equal(_orientations(down, right) % 9, (angle * (9 / math.pi)).long() % 9)
+    assert (_orientations(down, right)[:6] % 9).tolist() == [0, 0, 0, 0, 4, 4]
+    assert _orientations(torch.tensor([math.nan]), torch.tensor([1.0])).item() in range(10)

@@ -6,7 +6,7 @@ methods share the passes of a variant. Nothing here touches a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -21,8 +21,10 @@ from ..engine.passes import TERMS, forward
 from ..engine.sharing import shared_passes
 from ..errors import HeatproofError, InputError, ModelError
 from ..score import predicted
+from ..similarity.comparison import Comparison, Reader, read
+from ..similarity.maps import Pixels, check_pair, usable
 from ..similarity.metrics import Metric, metric_from_text
-from ..similarity.spearman import support_spearman, zero_pattern_null, zero_share
+from ..similarity.spearman import SUPPORT, ZERO_PATTERN_NULL, ZERO_SHARE
 from ..types import Explain, Score, needs_of, spec_of
 from .blocks import Block
 from .kinds import CHECKS
@@ -77,10 +79,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Maps:
-    """The maps of one variant: by method, or the error that a method raised."""
+    """The maps of one variant: by method, or the error that a method raised; and what was read of them to compare them."""
 
     maps: dict[str, Tensor]
     errors: dict[str, str]
+    _known: dict[tuple[str, bool], dict[Reader, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def features(self, name: str, readers: Iterable[Reader], apart: bool) -> Mapping[Reader, Any]:
+        """What readers of comparisons read of a method's maps, kept for every pair that these maps are part of."""
+        known = self._known.setdefault((name, apart), {})
+        if missing := [reader for reader in readers if reader not in known]:
+            known |= read(self.maps[name], missing, apart)
+        return known
 
 
 def chain(
@@ -103,6 +113,7 @@ def chain(
         maps = explain_all(subject, stage.model, shard, f"{check}/{seed}/{position}", record, check, position, seed)
         record.rows += compare(subject, original, maps, shard, check, position, seed)
         keep_maps(record, maps, shard, keep, check, position)
+        del maps  # room for the next stage's
     return record
 
 
@@ -124,7 +135,7 @@ def null_chain(
         record.rows += compare(subject, original, maps, shard, null, number, number)
         if before is not None:
             record.rows += compare(subject, before, maps, shard, prior, number - 1, number - 1)
-        first, before = first or maps, maps
+        first, before = first or Maps(maps.maps, maps.errors), maps  # what is read of the first is not kept that long
     if networks > 2 and first is not None and before is not None:
         record.rows += compare(subject, before, first, shard, prior, networks, networks)
     return record
@@ -240,9 +251,12 @@ def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, st
                 (name, check, stage, m, i, seed, float("nan"), "failed", error) for m in subject.metrics for i in shard
             )
             continue
-        left, right = a.maps[name], b.maps[name]
-        gone = (constant_maps(right) & ~constant_maps(left)).tolist()
-        for metric, values in _values(subject.metrics, left, right):
+        left, right = check_pair(a.maps[name], b.maps[name], name)
+        apart = left.shape[1] == right.shape[1]
+        readers = _readers(subject.metrics)
+        seen = a.features(name, readers, apart), b.features(name, readers, apart)
+        gone = (seen[1][orderless] & ~seen[0][orderless]).tolist()
+        for metric, values in _values(subject.metrics, *seen):
             for i, value, vanished in zip(shard, values.tolist(), gone, strict=True):
                 if value != value and metric not in subject.metrics:
                     continue
@@ -250,23 +264,29 @@ def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, st
                 yield (name, check, stage, metric, i, seed, value, status, "")
 
 
-def constant_maps(maps: Tensor) -> Tensor:
-    """Which maps carry no order of pixels: the same value everywhere, or not finite. ``(B, C, H, W) -> (B,)`` bool."""
-    flat = maps.flatten(2)
-    pixels = torch.stack([flat.sum(1), flat.abs().sum(1)])
-    return ((pixels.amax(-1) == pixels.amin(-1)) | ~pixels.isfinite().all(-1)).any(0)
+def orderless(pixels: Pixels) -> Tensor:
+    """Which maps carry no order of pixels: the same value everywhere, or not finite. ``(B,)`` bool."""
+    return ~usable(pixels.signed, pixels.absolute)
 
 
-def _values(metrics: tuple[str, ...], a: Tensor, b: Tensor) -> Iterator[tuple[str, Tensor]]:
+def _readers(metrics: tuple[str, ...]) -> list[Reader]:
+    readers = [orderless, *(measure(metric).comparison.features for metric in metrics)]
+    return [*readers, ZERO_SHARE.features] if "spearman_abs" in metrics else readers
+
+
+def _values(metrics: tuple[str, ...], a: Mapping[Reader, Any], b: Mapping[Reader, Any]) -> Iterator[tuple[str, Tensor]]:
+    def value(comparison: Comparison[Any]) -> Tensor:
+        return comparison.of_features(a[comparison.features], b[comparison.features])
+
     for metric in metrics:
-        yield metric, measure(metric)(a, b)
+        yield metric, value(measure(metric).comparison)
     if "spearman_abs" in metrics:
-        zeros = zero_share(a, b)
+        zeros = value(ZERO_SHARE)
         yield "zeros", zeros
-        yield "zeros_null", zero_pattern_null(a, b)
+        yield "zeros_null", value(ZERO_PATTERN_NULL)
         many = zeros.nan_to_num() > MANY_ZEROS
         if many.any() and "spearman_support" not in metrics:
-            yield "spearman_support", support_spearman(a, b).masked_fill(~many, torch.nan)
+            yield "spearman_support", value(SUPPORT).masked_fill(~many, torch.nan)
 
 
 @lru_cache(maxsize=64)

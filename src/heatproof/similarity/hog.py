@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .maps import check_pair, in_chunks, or_nan, pearson, per_pixel
+from .comparison import Comparison
+from .correlation import Rows, deviations, ranks
+from .correlation import correlation as correlate
+from .maps import Pixels, check_pair
 from .normalise import check_normalise, without_outliers
-from .spearman import rank_correlation
 
 ORIENTATIONS = 9
 EPSILON = 1e-5
 CLIP = 0.2
 FINE = 2.0**40
-CORRELATIONS = {"pearson": pearson, "spearman": rank_correlation}
+CORRELATIONS = {"pearson": deviations, "spearman": ranks}
 
 
 def hog_similarity(
@@ -51,24 +53,28 @@ def hog_similarity(
         >>> hog_similarity(maps, maps)
         tensor([1.], dtype=torch.float64)
     """
-    check_hog(cells, correlation, normalise)
-    a, b = check_pair(a, b, "hog_similarity")
-    layout(a.shape[2], a.shape[3], cells)
-    x, y, valid = without_outliers(per_pixel(a), per_pixel(b), normalise)
-    return or_nan(in_chunks(partial(_similarity, cells=cells, correlation=correlation), x, y), valid, a)
+    return hog_comparison(cells, correlation, normalise).of_maps(*check_pair(a, b, "hog_similarity"))
 
 
-def check_hog(cells: object = None, correlation: object = "pearson", normalise: object = "minmax") -> None:
-    """Raise where an option of `hog_similarity` is none of those it knows."""
+def hog_comparison(
+    cells: int | None = None, correlation: str = "pearson", normalise: str = "minmax"
+) -> Comparison[Rows]:
+    """`hog_similarity` in two halves.
+
+    Raises:
+        InputError: an unknown option.
+    """
     if correlation not in CORRELATIONS:
         raise InputError(f"hog_similarity got correlation={correlation!r}; expected one of {', '.join(CORRELATIONS)}")
     if cells is not None and (type(cells) is not int or cells < 1):
         raise InputError(f"hog_similarity got cells={cells!r}; expected None or the side of a cell in whole pixels")
     check_normalise("hog_similarity", normalise)
+    return Comparison(partial(_rows, cells=cells, correlation=correlation, normalise=normalise), correlate)
 
 
-def _similarity(x: Tensor, y: Tensor, cells: int | None, correlation: str) -> Tensor:
-    return CORRELATIONS[correlation](hog_features(x, cells), hog_features(y, cells))
+def _rows(pixels: Pixels, cells: int | None, correlation: str, normalise: str) -> Rows:
+    maps, valid = without_outliers(pixels.signed, normalise)
+    return CORRELATIONS[correlation](hog_features(maps, cells), valid)
 
 
 def layout(height: int, width: int, cells: int | None = None) -> tuple[int, int]:
@@ -128,17 +134,19 @@ def _cell_histograms(down: Tensor, right: Tensor, cell: int) -> Tensor:
     down, right = (g[:, : rows * cell, : columns * cell] for g in (down, right))
     votes = torch.hypot(down, right).mul_(FINE).round_().long()
     row, column = (torch.arange(n * cell, device=down.device) // cell for n in (rows, columns))
-    place = ((row[:, None] * columns + column) * ORIENTATIONS).add(_orientations(down, right))
-    sums = votes.new_zeros(len(down), rows * columns * ORIENTATIONS)
-    sums.scatter_add_(1, place.flatten(1), votes.flatten(1))
-    return sums.view(-1, rows, columns, ORIENTATIONS).double() / (FINE * cell**2)
+    bins = ORIENTATIONS + 1
+    place = _orientations(down, right).add_((row[:, None] * columns + column) * bins)
+    sums = votes.new_zeros(len(down), rows * columns * bins)
+    sums = sums.scatter_add_(1, place.flatten(1), votes.flatten(1)).view(-1, rows, columns, bins)
+    sums[..., 0] += sums[..., ORIENTATIONS]  # half a turn is none
+    return sums[..., :ORIENTATIONS].double() / (FINE * cell**2)
 
 
 def _orientations(down: Tensor, right: Tensor) -> Tensor:
-    """Which of 9 equal parts of the half circle a gradient points to, its sign left out. int64, 0 to 8."""
+    """Which of 9 equal parts of the half circle a gradient points to, its sign left out. int64, 0 to 8, 9 for its end."""
     # signs are taken off before the angle, so that a map and its negative fall into the same bins to the last bit
     angle = torch.atan2(down.abs(), right * down.sign())
-    return angle.mul_(ORIENTATIONS / pi).long().remainder_(ORIENTATIONS)  # half a turn is none
+    return angle.mul_(ORIENTATIONS / pi).long().clamp_(0, ORIENTATIONS)  # NaN has no whole number
 
 
 def _l2_hys(blocks: Tensor) -> Tensor:

@@ -6,38 +6,33 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import cache
 from inspect import Parameter, signature
 from typing import Any
 
 from torch import Tensor
 
 from ..errors import InputError
-from .hog import check_hog, hog_similarity
-from .spearman import spearman, support_spearman
-from .ssim import check_ssim, ssim
+from .comparison import Comparison
+from .hog import hog_comparison
+from .maps import check_pair
+from .spearman import ABSOLUTE, SIGNED, SUPPORT
+from .ssim import ssim_comparison
 
 
-def _no_option() -> None:
-    """The check of a metric without options."""
+def _fixed(comparison: Comparison[Any]) -> Callable[[], Comparison[Any]]:
+    """A metric without options."""
+    return lambda: comparison
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How a metric is computed, and a check of its options, whose parameters are the options and their defaults."""
-
-    run: Callable[..., Tensor]
-    check: Callable[..., None] = _no_option
-
-
-KINDS = {
-    "spearman": Kind(spearman),
-    "spearman_abs": Kind(partial(spearman, absolute=True)),
-    "spearman_support": Kind(support_spearman),
-    "ssim": Kind(ssim, check_ssim),
-    "hog": Kind(hog_similarity, check_hog),
+KINDS: dict[str, Callable[..., Comparison[Any]]] = {
+    "spearman": _fixed(SIGNED),
+    "spearman_abs": _fixed(ABSOLUTE),
+    "spearman_support": _fixed(SUPPORT),
+    "ssim": ssim_comparison,
+    "hog": hog_comparison,
 }
-"""Every metric by name."""
+"""Every metric by name, made from its options: their names and defaults are the parameters."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +52,12 @@ class Metric:
     options: tuple[tuple[str, Any], ...] = ()
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        return KINDS[self.name].run(a, b, **dict(self.options))
+        return self.comparison.of_maps(*check_pair(a, b, repr(self)))
+
+    @property
+    def comparison(self) -> Comparison[Any]:
+        """The metric in two halves; one object for equal metrics, so that what its features read can be found again."""
+        return _comparison(self)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{key}={value!r}" for key, value in self.options)
@@ -111,14 +111,19 @@ def named_metrics(metrics: str | Metric | Sequence[str | Metric]) -> dict[str, M
     return named
 
 
+@cache
+def _comparison(metric: Metric) -> Comparison[Any]:
+    return KINDS[metric.name](**dict(metric.options))
+
+
 def _metric(name: str, options: dict[str, Any]) -> Metric:
     if name not in KINDS:
         raise InputError(f"there is no metric {name!r}; {_near(name, list(KINDS), 'there are')}")
-    known = signature(KINDS[name].check).parameters
+    known = signature(KINDS[name]).parameters
     if unknown := [key for key in options if key not in known]:
         hint = _near(unknown[0], list(known), "it has") if known else f"it has none; metrics are {', '.join(KINDS)}"
         raise InputError(f"metric {name!r} has no option {unknown[0]!r}; {hint}")
-    KINDS[name].check(**options)
+    KINDS[name](**options)
     return Metric(name, tuple((key, options[key]) for key in known if _is_set(options, known[key])))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .maps import usable
+from .maps import row_sums, usable
 
 NORMALISATIONS = ("minmax", "percentile", "second_moment")
 PERCENTILE = 0.99
@@ -20,13 +20,13 @@ def check_normalise(call: str, normalise: object) -> None:
         raise InputError(f"{call} got normalise={normalise!r}; expected one of {', '.join(NORMALISATIONS)}")
 
 
-def without_outliers(x: Tensor, y: Tensor, normalise: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Two stacks, each map clipped where `normalise` asks for it, and which pairs can be compared. ``(B, ...)``."""
-    valid = usable(x, y)  # of the raw maps: a clip turns infinity into a number
+def without_outliers(maps: Tensor, normalise: str) -> tuple[Tensor, Tensor]:
+    """Maps, each clipped where `normalise` asks for it, and which of them can be compared. ``(B, ...), (B,)``."""
+    valid = usable(maps)  # of the raw maps: a clip turns infinity into a number
     if normalise == "percentile":
-        x, y = clipped(x), clipped(y)
-        valid &= usable(x, y)
-    return x, y, valid
+        maps = clipped(maps)
+        valid &= usable(maps)
+    return maps, valid
 
 
 def clipped(maps: Tensor) -> Tensor:
@@ -43,28 +43,27 @@ def clipped(maps: Tensor) -> Tensor:
     return maps.double().clamp(-level, level)
 
 
-def scaled(x: Tensor, y: Tensor, normalise: str, data_range: float) -> tuple[Tensor, Tensor, Tensor | float]:
-    """Two stacks as SSIM compares them, and the data range that its constants assume. ``(B, C, H, W)`` each, float64.
+def scaled(maps: Tensor, normalise: str, data_range: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps as SSIM compares them, ``(B, C, H, W)`` float64, and both ends of the range they stand for, ``(B, 1, 1, 1)``.
 
-    "second_moment" has no fixed range: it is that of the two maps of a pair together, ``(B, 1, 1, 1)``.
+    "second_moment" has no fixed range: the ends are those of the map.
     """
+    maps = maps.double()
+    low, high = _ends(maps)
     if normalise != "second_moment":
-        return _minmax(x), _minmax(y), data_range
-    x, y = _second_moment(x), _second_moment(y)
-    high = torch.maximum(x.amax((1, 2, 3), keepdim=True), y.amax((1, 2, 3), keepdim=True))
-    low = torch.minimum(x.amin((1, 2, 3), keepdim=True), y.amin((1, 2, 3), keepdim=True))
-    return x, y, high - low
+        # to [0, 1] over all pixels and channels
+        return (maps - low) / (high - low), torch.zeros_like(low), torch.full_like(high, data_range)
+    maps = _second_moment(maps, torch.maximum(-low, high))
+    return maps, *_ends(maps)
 
 
-def _minmax(maps: Tensor) -> Tensor:
-    """Scaled to [0, 1] over all pixels and channels of a sample, float64."""
-    maps = maps.double()
-    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
-    return (maps - low) / (high - low)
+def _ends(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and largest value of each map over all pixels and channels. ``(B, 1, 1, 1)`` each."""
+    return maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
 
 
-def _second_moment(maps: Tensor) -> Tensor:
+def _second_moment(maps: Tensor, largest: Tensor) -> Tensor:
     """Divided by the square root of the mean square over all pixels and channels of a sample, float64."""
-    maps = maps.double()
-    maps = maps / maps.abs().amax((1, 2, 3), keepdim=True)  # squares of very small values would vanish
-    return maps / maps.square().mean((1, 2, 3), keepdim=True).sqrt()
+    maps = maps / largest  # squares of very small values would vanish
+    mean = row_sums(maps.square()) / maps[0].numel()
+    return maps / mean.sqrt().view(-1, 1, 1, 1)

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-import torch
+from typing import NamedTuple
+
 from torch import Tensor
 
-from .maps import check_pair, in_chunks, or_nan, per_pixel, usable
+from .comparison import Comparison
+from .correlation import Rows, correlation, ranks
+from .maps import Pixels, check_pair, or_nan, row_sums, usable
+
+
+class Support(NamedTuple):
+    """Where a map is nonzero.
+
+    Attributes:
+        nonzero: in any channel, ``(B, N)`` bool.
+        finite: whether all its values are, ``(B,)`` bool.
+        varied: whether ``sum_c |m|`` has an order of pixels, ``(B,)`` bool.
+    """
+
+    nonzero: Tensor
+    finite: Tensor
+    varied: Tensor
+
+
+class Absolute(NamedTuple):
+    """Ranks of ``sum_c |m|``, and where it is nonzero."""
+
+    ranks: Rows
+    support: Support
 
 
 def spearman(a: Tensor, b: Tensor, absolute: bool = False) -> Tensor:
@@ -32,8 +56,7 @@ def spearman(a: Tensor, b: Tensor, absolute: bool = False) -> Tensor:
         tensor([0.9487], dtype=torch.float64)
     """
     a, b = check_pair(a, b, "spearman")
-    x, y = (per_pixel(maps, absolute).flatten(1) for maps in (a, b))
-    return or_nan(in_chunks(rank_correlation, x, y), usable(x, y), a)
+    return ABSOLUTE.of_maps(a, b) if absolute else SIGNED.of_maps(a, b)
 
 
 def support_spearman(a: Tensor, b: Tensor) -> Tensor:
@@ -51,9 +74,7 @@ def support_spearman(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         InputError: two stacks that cannot be compared.
     """
-    a, b = check_pair(a, b, "support_spearman")
-    x, y = (per_pixel(maps, absolute=True).flatten(1) for maps in (a, b))
-    return or_nan(in_chunks(_support_correlation, x, y), usable(x, y), a)
+    return SUPPORT.of_maps(*check_pair(a, b, "support_spearman"))
 
 
 def zero_share(a: Tensor, b: Tensor) -> Tensor:
@@ -69,10 +90,7 @@ def zero_share(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         InputError: two stacks that cannot be compared.
     """
-    a, b = check_pair(a, b, "zero_share")
-    x, y = (per_pixel(maps, absolute=True).flatten(1) for maps in (a, b))
-    share = ((x == 0) & (y == 0)).sum(1).double() / x.shape[1]
-    return or_nan(share, (x.isfinite() & y.isfinite()).all(1), a)
+    return ZERO_SHARE.of_maps(*check_pair(a, b, "zero_share"))
 
 
 def zero_pattern_null(a: Tensor, b: Tensor) -> Tensor:
@@ -91,62 +109,65 @@ def zero_pattern_null(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         InputError: two stacks that cannot be compared.
     """
-    a, b = check_pair(a, b, "zero_pattern_null")
-    x, y = (per_pixel(maps, absolute=True).flatten(1) for maps in (a, b))
-    pixels = float(x.shape[1])
-    here, there = x != 0, y != 0
-    both, m_a, m_b = ((s.sum(1).double()) for s in (here & there, here, there))
+    return ZERO_PATTERN_NULL.of_maps(*check_pair(a, b, "zero_pattern_null"))
+
+
+def _signed_ranks(pixels: Pixels) -> Rows:
+    return _ranked(pixels.signed)
+
+
+def _absolute_ranks(pixels: Pixels) -> Absolute:
+    return Absolute(_ranked(pixels.absolute), _support(pixels))
+
+
+def _ranked(values: Tensor) -> Rows:
+    rows = values.flatten(1)
+    return ranks(rows, usable(rows))
+
+
+def _support(pixels: Pixels) -> Support:
+    rows = pixels.absolute.flatten(1)
+    # NaN and infinity are the largest of values that are not negative
+    return Support(rows != 0, rows.amax(1).isfinite(), usable(rows))
+
+
+def _absolute_correlation(a: Absolute, b: Absolute) -> Tensor:
+    return correlation(a.ranks, b.ranks)
+
+
+def _support_correlation(a: Absolute, b: Absolute) -> Tensor:
+    """The correlation of the ranks among the pixels where not both are zero: whole numbers, without a second sort."""
+    outside = ~(a.support.nonzero | b.support.nonzero)
+    x, y = (_ranks_without(side, outside) for side in (a, b))
+    value = row_sums(x * y) / (row_sums(x * x) * row_sums(y * y)).sqrt()
+    return or_nan(value, a.ranks.valid & b.ranks.valid)
+
+
+def _ranks_without(side: Absolute, outside: Tensor) -> Tensor:
+    """Centred ranks where some of the zeros are left out. ``(B, N)`` float64.
+
+    With n zeros out, twice the average place falls by 2 n above the zeros and by n in the zeros that stay, and its mean
+    by n.
+    """
+    fall = outside.sum(1, keepdim=True) * side.support.nonzero
+    return (side.ranks.values.double() - fall).masked_fill_(outside, 0.0)
+
+
+def _zero_share(a: Support, b: Support) -> Tensor:
+    both = (~(a.nonzero | b.nonzero)).sum(1)
+    return or_nan(both.double() / a.nonzero.shape[1], a.finite & b.finite)
+
+
+def _zero_pattern_null(a: Support, b: Support) -> Tensor:
+    pixels = float(a.nonzero.shape[1])
+    both, m_a, m_b = (s.sum(1).double() for s in (a.nonzero & b.nonzero, a.nonzero, b.nonzero))
     v_a, v_b = ((pixels**3 - pixels - (pixels - m) ** 3 + (pixels - m)) / 12 for m in (m_a, m_b))
     value = pixels**2 / 4 * (both - m_a * m_b / pixels) / (v_a * v_b).sqrt()
-    return or_nan(value, usable(x, y), a)
+    return or_nan(value, a.varied & b.varied)
 
 
-def rank_correlation(x: Tensor, y: Tensor, outside: Tensor | int = 0) -> Tensor:
-    """Pearson correlation of average ranks, row by row, NaN for constant rows. ``(B, N), (B, N) -> (B,)`` float64.
-
-    Only y is put into the order of x, and x into the order of y within it: two sorts and two gathers, no scatter.
-
-    Args:
-        x: finite values.
-        y: finite values.
-        outside: ``(B, 1)`` number of lowest values, the same pixels in x and y, that are left out; 0 for none.
-    """
-    first, order = _keys(x).sort(1)
-    second, within = _keys(y).gather(1, order).sort(1)
-    ranks_x, ranks_y = _centred_ranks(first, outside), _centred_ranks(second, outside)
-    together = (ranks_x.gather(1, within) * ranks_y).sum(1)
-    return together / (ranks_x.square().sum(1) * ranks_y.square().sum(1)).sqrt()
-
-
-def _support_correlation(x: Tensor, y: Tensor) -> Tensor:
-    """`rank_correlation` of values not below 0, over the places where not both are 0."""
-    outside = (x == 0) & (y == 0)
-    # -1 is below all others, so that the places left out are the lowest of both
-    return rank_correlation(x.masked_fill(outside, -1.0), y.masked_fill(outside, -1.0), outside.sum(1, keepdim=True))
-
-
-def _keys(values: Tensor) -> Tensor:
-    """Integers that sort as the floating-point values do, ties included; integers sort twice as fast."""
-    integer, top = (torch.int32, 31) if values.dtype == torch.float32 else (torch.int64, 63)
-    bits = (values + 0.0).view(integer)  # adding 0 makes -0.0 equal to 0.0
-    # the bits of negative numbers count downwards: turn them round
-    return bits ^ ((bits >> top) & torch.iinfo(integer).max)
-
-
-def _centred_ranks(ordered: Tensor, outside: Tensor | int) -> Tensor:
-    """Twice the average ranks minus their mean, whole numbers, of rows in ascending order. ``(B, N) -> (B, N)`` float64.
-
-    Sums of their squares stay below 2^53 up to 300,000 pixels: exact, in whatever order a machine adds them.
-    """
-    count, size = ordered.shape
-    fresh = torch.ones_like(ordered, dtype=torch.bool)
-    torch.ne(ordered[:, 1:], ordered[:, :-1], out=fresh[:, 1:])
-    starts = fresh.flatten().nonzero().squeeze(1)
-    lengths = starts.diff(append=starts.new_tensor([count * size]))
-    # a group of ties from place s to place e, counted from 0, has twice the average place s + e = 2 s + length - 1
-    places = (2 * starts + lengths).repeat_interleave(lengths, output_size=count * size).view(count, size)
-    row = torch.arange(count, device=ordered.device)[:, None] * (2 * size)
-    centred = (places - (row + size + outside)).double()
-    if isinstance(outside, Tensor):
-        centred.masked_fill_(torch.arange(size, device=ordered.device) < outside, 0.0)
-    return centred
+SIGNED = Comparison(_signed_ranks, correlation)
+ABSOLUTE = Comparison(_absolute_ranks, _absolute_correlation)
+SUPPORT = Comparison(_absolute_ranks, _support_correlation)
+ZERO_SHARE = Comparison(_support, _zero_share)
+ZERO_PATTERN_NULL = Comparison(_support, _zero_pattern_null)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from math import exp
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .maps import check_pair, in_chunks, or_nan, per_pixel
+from .comparison import Comparison
+from .maps import Pixels, check_pair, or_nan, row_sums
 from .normalise import check_normalise, scaled, without_outliers
 
 
@@ -72,45 +75,60 @@ def ssim(a: Tensor, b: Tensor, preset: str = "paper", normalise: str = "minmax")
         >>> ssim(maps, 3 * maps + 1).round(decimals=12)
         tensor([1.], dtype=torch.float64)
     """
-    check_ssim(preset, normalise)
-    a, b = check_pair(a, b, "ssim")
-    chosen = PRESETS[preset]
-    if min(a.shape[2:]) < len(chosen.window):
-        least = len(chosen.window)
-        raise InputError(
-            f"ssim(preset={preset!r}) got maps of {a.shape[2]} x {a.shape[3]} pixels, smaller than its window of {least} x "
-            f"{least}; leave SSIM out (metrics=) or compare larger maps"
-        )
-    apart = chosen.channels and a.shape[1] == b.shape[1]
-    x, y = (_channels(maps) if apart else per_pixel(maps)[:, None] for maps in (a, b))
-    x, y, valid = without_outliers(x, y, normalise)
-    return or_nan(in_chunks(partial(_mean_ssim, preset=chosen, normalise=normalise), x, y), valid, a)
+    return ssim_comparison(preset, normalise).of_maps(*check_pair(a, b, "ssim"))
 
 
-def check_ssim(preset: object = "paper", normalise: object = "minmax") -> None:
-    """Raise where an option of `ssim` is none of those it knows."""
+def ssim_comparison(preset: str = "paper", normalise: str = "minmax") -> Comparison[Scaled]:
+    """`ssim` in two halves.
+
+    Raises:
+        InputError: an unknown preset or normalisation.
+    """
     if preset not in PRESETS:
         raise InputError(f"ssim got preset={preset!r}; expected one of {', '.join(PRESETS)}")
     check_normalise("ssim", normalise)
+    chosen = PRESETS[preset]
+    return Comparison(
+        partial(_scaled, name=preset, preset=chosen, normalise=normalise), partial(_mean_ssim, window=chosen.window)
+    )
 
 
-def _channels(maps: Tensor) -> Tensor:
-    """All channels as they are, through `per_pixel` for its rules on types and devices."""
-    return per_pixel(maps.flatten(0, 1)[:, None]).view(maps.shape)
+class Scaled(NamedTuple):
+    """Maps on their own scale, ``(B, C, H, W)`` float64, and the range that they stand for, ``(B, 1, 1, 1)`` each.
+
+    The window means are left to each pair: kept, they would take three times the room of the maps.
+    """
+
+    maps: Tensor
+    low: Tensor
+    high: Tensor
+    valid: Tensor
 
 
-def _mean_ssim(x: Tensor, y: Tensor, preset: Preset, normalise: str) -> Tensor:
-    """``(B, C, H, W) -> (B,)``. Products are written so that equal maps give fractions of equal numbers."""
-    x, y, data_range = scaled(x, y, normalise, preset.data_range)
-    mean_x, mean_y, cross, power = (_blur(m, preset.window) for m in (x, y, x * y, x * x + y * y))
-    taps = len(preset.window) ** 2
+def _scaled(pixels: Pixels, name: str, preset: Preset, normalise: str) -> Scaled:
+    maps = pixels.channels if preset.channels and pixels.apart else pixels.signed[:, None]
+    if min(maps.shape[2:]) < (least := len(preset.window)):
+        raise InputError(
+            f"ssim(preset={name!r}) got maps of {maps.shape[2]} x {maps.shape[3]} pixels, smaller than its window of "
+            f"{least} x {least}; leave SSIM out (metrics=) or compare larger maps"
+        )
+    maps, valid = without_outliers(maps, normalise)
+    return Scaled(*scaled(maps, normalise, preset.data_range), valid)
+
+
+def _mean_ssim(a: Scaled, b: Scaled, window: tuple[float, ...]) -> Tensor:
+    """``(B,)``. Products are written so that equal maps give fractions of equal numbers."""
+    x, y = a.maps, b.maps
+    mean_x, mean_y, cross, power = (_blur(m, window) for m in (x, y, x * y, x * x + y * y))
+    taps = len(window) ** 2
     sample = taps / (taps - 1)
+    data_range = torch.maximum(a.high, b.high) - torch.minimum(a.low, b.low)
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     covariance = cross.sub_(product).mul_(2 * sample).add_(c2)
     variances = power.sub_(squares).mul_(sample).add_(c2)
     likeness = covariance.div_(variances).mul_(product.mul_(2).add_(c1)).div_(squares.add_(c1))
-    return likeness.flatten(1).mean(1)
+    return or_nan(row_sums(likeness) / likeness[0].numel(), a.valid & b.valid)
 
 
 def _blur(maps: Tensor, window: tuple[float, ...]) -> Tensor:
