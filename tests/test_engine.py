@@ -342,7 +342,7 @@ class TestSharing:
 
     def test_each_pass_runs_once(self) -> None:
         model, x = Net(), fresh_input()
-        methods = (hp.fullgrad, hp.gradient, hp.gradient_x_input, hp.gradcam, hp.guided_backprop, hp.guided_gradcam)
+        methods = (hp.gradient, hp.gradient_x_input, hp.gradcam, hp.guided_backprop, hp.guided_gradcam)
         needs = {need for f in methods for need in f.__heatproof_spec__.needs}
         with counted_rows() as rows, shared_passes(needs, x):
             for f in methods:

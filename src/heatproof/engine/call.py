@@ -93,7 +93,7 @@ def _checked(explain: Explain, maps: Any, inputs: Tensor, lead: int = 0) -> Tens
             f"{name} returned maps of shape {tuple(maps.shape)} for inputs of shape {tuple(inputs.shape)}; expected the "
             "shape of the inputs, or (B, 1, H, W)"
         )
-    return maps
+    return maps.contiguous()  # of a network in channels last they are not, and files and views want it
 
 
 def like_inputs(given: Any, x: Tensor, name: str = "baseline") -> Tensor:
