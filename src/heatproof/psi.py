@@ -38,26 +38,35 @@ class Psi:
                 f"{', '.join(RESCALE)}"
             )
 
-    def __call__(self, share: Tensor, size: tuple[int, int]) -> Tensor:
-        """``(B, C, h, w) -> (B, 1, H, W)``: psi of every channel, summed."""
-        scaled = self._rescaled(self._valued(share)).sum(1, keepdim=True)  # summed first: upsampling is linear
+    def __call__(self, share: Tensor, size: tuple[int, int], *, scratch: bool = False) -> Tensor:
+        """``(B, C, h, w) -> (B, 1, H, W)``: psi of every channel, summed. With `scratch` the share may be overwritten:
+        on a CPU, room for another tensor of its size costs more than all the arithmetic."""
+        scaled = self._summed(self._valued(share, scratch))  # summed first: upsampling is linear
         if scaled.shape[2:] == size:
             return scaled
         return interpolate(scaled, size=size, mode="bilinear", align_corners=bool(self.align_corners))
 
-    def _valued(self, share: Tensor) -> Tensor:
-        if self.values == "abs":
-            return share.abs()
-        return {"signed": share, "positive": share.relu(), "negative": (-share).relu()}[self.values]
-
-    def _rescaled(self, share: Tensor) -> Tensor:
-        if self.rescale == "none":
+    def _valued(self, share: Tensor, scratch: bool) -> Tensor:
+        if self.values == "signed":
             return share
+        value = share if scratch else share.clone()
+        if self.values == "negative":
+            value.neg_()
+        return value.abs_() if self.values == "abs" else value.relu_()
+
+    def _summed(self, value: Tensor) -> Tensor:
+        """Sum over the channels of (v - low) / (high - low), by the sum of v where low and high are those of a layer."""
+        if self.rescale == "none":
+            return value.sum(1, keepdim=True)
         over = (1, 2, 3) if self.rescale == "layer" else (2, 3)
         if self.values == "signed":
-            return _divided(share, share.abs().amax(over, keepdim=True) + self.eps)
-        low = share.amin(over, keepdim=True)
-        return _divided(share - low, (share - low).amax(over, keepdim=True) + self.eps)
+            low = value.new_zeros(())
+            high = torch.maximum(value.amax(over, keepdim=True), -value.amin(over, keepdim=True))
+        else:
+            low, high = value.amin(over, keepdim=True), value.amax(over, keepdim=True)
+        if self.rescale == "channel":
+            return _divided(value - low, high - low + self.eps).sum(1, keepdim=True)
+        return _divided(value.sum(1, keepdim=True) - value.shape[1] * low, high - low + self.eps)
 
 
 def _divided(share: Tensor, size: Tensor) -> Tensor:
