@@ -1,15 +1,9 @@
 """Saliency maps for PyTorch image classifiers, put to the test."""
 
+from typing import TYPE_CHECKING
+
+from ._lazy import make_lazy
 from ._version import __version__ as __version__
-from .audit import Audit as Audit
-from .audit import audit as audit
-from .bench import Benched as Benched
-from .bench import bench as bench
-from .checks.labels import Pair as Pair
-from .checks.labels import train_pair as train_pair
-from .checks.labels import user_pair as user_pair
-from .checks.randomize import Stage as Stage
-from .checks.randomize import randomize as randomize
 from .combine import compete as compete
 from .combine import kept as kept
 from .combine import smooth as smooth
@@ -23,11 +17,6 @@ from .errors import ModelError as ModelError
 from .errors import NotApplicable as NotApplicable
 from .errors import RunError as RunError
 from .errors import WeightsError as WeightsError
-from .faithfulness.class_sensitivity import class_sensitivity as class_sensitivity
-from .faithfulness.masking import mask_pixels as mask_pixels
-from .faithfulness.noise_level import noise_level as noise_level
-from .faithfulness.pixel import pixel_perturbation as pixel_perturbation
-from .faithfulness.removal import Perturbation as Perturbation
 from .full_gradient import FullGradient as FullGradient
 from .full_gradient import Term as Term
 from .full_gradient import full_gradient as full_gradient
@@ -57,8 +46,6 @@ from .methods.rectgrad import rectgrad_layers as rectgrad_layers
 from .methods.simple_fullgrad import simple_fullgrad as simple_fullgrad
 from .methods.smoothgrad import smoothgrad as smoothgrad
 from .methods.smoothgrad_squared import smoothgrad_squared as smoothgrad_squared
-from .roar import kar as kar
-from .roar import roar as roar
 from .score import label_probability as label_probability
 from .score import log_probability as log_probability
 from .score import logit as logit
@@ -66,9 +53,60 @@ from .score import margin as margin
 from .score import probability as probability
 from .score import single_logit as single_logit
 from .score import value as value
-from .similarity.hog import hog_similarity as hog_similarity
-from .similarity.spearman import spearman as spearman
-from .similarity.ssim import ssim as ssim
 from .types import METHODS as METHODS
 from .types import Spec as Spec
 from .types import method as method
+
+if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
+    from .audit import Audit as Audit
+    from .audit import audit as audit
+    from .bench import Benched as Benched
+    from .bench import bench as bench
+    from .checks.labels import Pair as Pair
+    from .checks.labels import train_pair as train_pair
+    from .checks.labels import user_pair as user_pair
+    from .checks.randomize import Stage as Stage
+    from .checks.randomize import randomize as randomize
+    from .faithfulness.class_sensitivity import class_sensitivity as class_sensitivity
+    from .faithfulness.masking import mask_pixels as mask_pixels
+    from .faithfulness.noise_level import noise_level as noise_level
+    from .faithfulness.pixel import pixel_perturbation as pixel_perturbation
+    from .faithfulness.removal import Perturbation as Perturbation
+    from .roar import kar as kar
+    from .roar import roar as roar
+    from .similarity.hog import hog_similarity as hog_similarity
+    from .similarity.spearman import spearman as spearman
+    from .similarity.ssim import ssim as ssim
+
+# what no method needs, and brings pandas and matplotlib or many modules of ours
+make_lazy(
+    __name__,
+    {
+        "audit": "Audit audit",
+        "bench": "Benched bench",
+        "checks.labels": "Pair train_pair user_pair",
+        "checks.randomize": "Stage randomize",
+        "faithfulness.class_sensitivity": "class_sensitivity",
+        "faithfulness.masking": "mask_pixels",
+        "faithfulness.noise_level": "noise_level",
+        "faithfulness.pixel": "pixel_perturbation",
+        "faithfulness.removal": "Perturbation",
+        "roar": "kar roar",
+        "similarity.hog": "hog_similarity",
+        "similarity.spearman": "spearman",
+        "similarity.ssim": "ssim",
+    },
+)
+
+__all__ = [
+    "METHODS", "Audit", "Benched", "EscapedOp", "FullGradient", "HeatproofError", "InputError", "LayerRecord",
+    "ModelError", "NotApplicable", "Pair", "Perturbation", "RunError", "Spec", "Stage", "Term", "WeightsError",
+    "__version__", "audit", "bench", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet", "deeplift",
+    "edge_map", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input", "guided_backprop",
+    "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge", "input_x_random",
+    "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp", "margin",
+    "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
+    "probability", "random_map", "randomize", "rectgrad", "rectgrad_layers", "roar", "simple_fullgrad",
+    "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared", "spearman", "ssim",
+    "times_input", "train_pair", "user_pair", "value", "vargrad",
+]  # fmt: skip

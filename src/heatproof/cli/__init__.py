@@ -1,7 +1,11 @@
-"""The command line: explain, audit, bench, paper, report, demo, methods."""
+"""The command line: explain, audit, bench, paper, report, demo, methods.
+
+A module with commands imports what their options need, and a command the rest when it is called: help is quick.
+"""
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,20 +15,11 @@ import typer
 from rich.table import Table
 
 from .._version import __version__
-from ..audit import DEFAULT_METHODS, read_audit
-from ..bench import read_bench
 from ..combine import Composed
-from ..experiment.folder import read_config
-from ..explain import explain as explain_images
-from ..papers.publish import publish
-from ..roar import read_retrain
 from ..types import METHODS, spec_of
 from .audit import audit
-from .bench import app as bench
-from .bench import finish as finish_bench
-from .bench_retrain import finish as finish_retrain
+from .benches import app as bench
 from .console import bar, console, friendly
-from .inputs import device_from, load_inputs, score_from, set_threads, split_methods, target_from
 from .options import (
     ClassNames,
     Device,
@@ -47,8 +42,6 @@ from .options import (
     Weights,
 )
 from .paper import app as paper
-from .paper import finish as finish_papers
-from .shown import finish, print_plan, run_with_bar
 
 app = typer.Typer(
     help="""Saliency maps for PyTorch image classifiers, put to the test.
@@ -111,6 +104,10 @@ def explain(
     seed: Seed = 0,
 ) -> None:
     """Draw one sheet for each image: picture, a map for each method, predicted class; and keep the raw maps."""
+    from ..audit import DEFAULT_METHODS
+    from ..explain import explain as explain_images
+    from .inputs import device_from, load_inputs, score_from, set_threads, split_methods, target_from
+
     set_threads(threads)
     given = load_inputs(
         model, weights, images, limit, first, split, size, resize, mean, std, preprocess, class_names, device
@@ -149,14 +146,28 @@ def report(
     figures: FigureFormat = None,
 ) -> None:
     """Write the tables and the report of a finished run again, from its files."""
+    from ..experiment.folder import read_config
+
     config = read_config(folder)
     if "claims" in config:
+        from ..papers.publish import publish
+        from .paper_run import finish as finish_papers
+
         finish_papers(*publish(folder), [], [])
     elif "bench" in config:
+        from ..bench import read_bench
+        from .bench_run import finish as finish_bench
+
         finish_bench(read_bench(folder), figures)
     elif "directions" in config:
+        from ..roar import read_retrain
+        from .retrain_run import finish as finish_retrain
+
         finish_retrain(read_retrain(folder), figures)
     else:
+        from ..audit import read_audit
+        from .shown import finish
+
         finish(read_audit(folder), figures)
 
 
@@ -176,6 +187,8 @@ def demo(
     No download. The true place of each digit is known, so the share of each map inside it is measured too.
     """
     from ..demo import draw_sheets, inside_mask, plan, prepare
+    from .inputs import set_threads
+    from .shown import finish, print_plan, run_with_bar
 
     set_threads(threads)
     with bar("training a small network") as step:
@@ -205,4 +218,5 @@ def root(version: Annotated[bool, typer.Option("--version", help="print the vers
 
 def main() -> None:
     """The command ``heatproof``."""
+    gc.freeze()  # nothing imported is garbage, and looking for some in all of torch takes long, above all as Python ends
     app()

@@ -5,31 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..audit import DEFAULT_METHODS, Audit, AuditPlan, plan_audit
 from ..checks.kinds import CHECKS, checks_from
-from ..checks.labels import Pair
 from ..experiment.settings import METRICS, PRESETS
-from ..experiment.work import competing
-from ..named import named_methods
 from .console import console
-from .inputs import (
-    Inputs,
-    about,
-    black_of,
-    device_from,
-    init_from,
-    load_inputs,
-    score_from,
-    set_threads,
-    split_methods,
-    target_from,
-    verdict_names,
-    words,
-)
 from .options import (
     ClassNames,
     Device,
@@ -51,10 +33,11 @@ from .options import (
     Threads,
     Weights,
 )
-from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
-from .pair_data import TrainingData, training_data
-from .rehearsal import check_before_training
-from .shown import finish, print_plan, run_with_bar
+from .texts import words
+
+if TYPE_CHECKING:
+    from ..audit import Audit, AuditPlan
+    from ..checks.labels import Pair
 
 EXAMPLE = "heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32"
 
@@ -146,6 +129,25 @@ def audit(
 
     Example: heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32
     """
+    from ..audit import DEFAULT_METHODS, plan_audit
+    from ..experiment.work import competing
+    from ..named import named_methods
+    from .inputs import (
+        black_of,
+        device_from,
+        init_from,
+        load_inputs,
+        score_from,
+        set_threads,
+        split_methods,
+        target_from,
+        verdict_names,
+    )
+    from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
+    from .pair_data import about_training, training_data
+    from .rehearsal import check_before_training
+    from .shown import finish, print_plan, run_with_bar
+
     set_threads(threads)
     wanted = verdict_names(fail_on)
     named = named_methods(split_methods(methods) or DEFAULT_METHODS)
@@ -188,7 +190,7 @@ def audit(
                 factory=given.loaded.factory,
                 faithfulness=faithfulness,
                 keep_maps=keep_maps,
-                about=_about(given, data),
+                about=about_training(given, data),
                 photos=given.images.picture,
             )
 
@@ -218,10 +220,3 @@ def failures(result: Audit, refused: Iterable[str], wanted: Sequence[str]) -> li
         rows = result.verdicts.assign(check="no check that judges")
     found = [f"{r['method']} ({r['check']}: {r['verdict']})" for r in rows.to_dict("records") if r["verdict"] in wanted]
     return found + [f"{name} (refused)" for name in refused if "refused" in wanted]
-
-
-def _about(given: Inputs, data: TrainingData | None) -> dict[str, Any]:
-    facts = about(given)
-    if data:
-        facts["warnings"] = [w for w in facts["warnings"] if "random weights" not in w] + data.warnings(given.images)
-    return facts

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..bench import BENCH_METHODS, Benched, BenchPlan, plan_bench, run_bench
-from ..errors import InputError
 from ..faithfulness.kind import Kind
 from ..faithfulness.kinds import KINDS
-from ..faithfulness.psi_choices import psi_methods
-from ..report.bench import bench_figures, bench_tables
 from . import bench_retrain
-from .bench_data import BenchData, bench_data
-from .bench_patch import PatchTraining, patched, rehearsed
-from .console import bar, console, friendly, print_files
+from .console import console, friendly
 from .generated import with_options
-from .inputs import (
-    Inputs,
-    about,
-    black_of,
-    device_from,
-    load_inputs,
-    score_from,
-    set_threads,
-    split_methods,
-    target_from,
-)
 from .options import (
     ClassNames,
     Device,
@@ -51,8 +34,11 @@ from .options import (
     Threads,
     Weights,
 )
-from .rehearsal import check_before_training
-from .tables import print_tables
+from .patch_training import PatchTraining
+
+if TYPE_CHECKING:
+    from ..bench import BenchPlan
+    from .inputs import Inputs
 
 Masks = Annotated[
     str | None,
@@ -77,13 +63,8 @@ Psi = Annotated[
 ]
 LIMIT = 100
 
-app = typer.Typer(
-    help="""Do maps point at what matters? One measure of faithfulness, noise or localisation for several methods.
-
-    Start with: heatproof bench pixel --model torchvision:resnet50 --weights resnet50.safetensors --data photos""",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = typer.Typer(rich_markup_mode=None)
+"""Without a help of its own; see `heatproof.cli.benches`."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +104,13 @@ def command_of(kind: Kind) -> Any:
         threads: Threads = None,
         seed: Seed = 0,
     ) -> None:
+        from ..bench import plan_bench
+        from .bench_data import bench_data
+        from .bench_patch import patched, rehearsed
+        from .bench_run import about_bench, asked_methods, finish, print_plan, run_with_bar, source_of_masks
+        from .inputs import black_of, device_from, load_inputs, score_from, set_threads, target_from
+        from .rehearsal import check_before_training
+
         set_threads(threads)
         where = device_from(device)
         given = load_inputs(
@@ -138,7 +126,7 @@ def command_of(kind: Kind) -> Any:
                     data.given.loaded.model,
                     data.given.images.pixels,
                     data.targets,
-                    None if kind.rows else _methods(methods, psi),
+                    None if kind.rows else asked_methods(methods, psi),
                     masks=data.masks,
                     out=folder,
                     score=score_from(score),
@@ -147,10 +135,10 @@ def command_of(kind: Kind) -> Any:
                     device=where,
                     threads=threads,
                     chunk=chunk,
-                    about=_about(data, facts),
+                    about=about_bench(data, facts),
                     photos=data.given.images.picture,
                     **chosen,
-                    **_source(kind, data),
+                    **source_of_masks(kind, data),
                 )
 
         if training.get("train"):  # everything that can be refused is, before minutes of training
@@ -183,54 +171,6 @@ def _unused(kind: Kind) -> list[str]:
     """Options that mean nothing to a bench."""
     unused = [] if kind.masks else ["masks", "grids"]
     return [*unused, *(["methods", "psi"] if kind.rows else []), *(["target"] if kind.by_class else [])]
-
-
-def _methods(text: str | None, psi: str | None) -> list[str]:
-    if psi not in (None, "all"):
-        raise InputError(f"--psi {psi!r}; expected all, or leave it out")
-    found = split_methods(text) or list(BENCH_METHODS)
-    return list(dict.fromkeys([*found, *(psi_methods() if psi else ())]))
-
-
-def _source(kind: Kind, data: BenchData) -> dict[str, str]:
-    """Where the masks are from, for benches that treat some of them with care."""
-    known = any(f.name == "source" for f in fields(kind.options))
-    return {"source": data.source if data.source == "nonzero" else ""} if known else {}
-
-
-def _about(data: BenchData, facts: dict[str, Any]) -> dict[str, Any]:
-    said = about(data.given)
-    named = {"masks": data.source} if data.source else {}
-    return {**said, **named, **facts, "warnings": [*said["warnings"], *data.notes, *facts.get("warnings", ())]}
-
-
-def print_plan(plan: BenchPlan) -> None:
-    """What will be measured, in how many jobs; what was refused and why."""
-    subject = plan.bench.subject
-    console.print(
-        f"{plan.kind.title}: {plan.config['model']} on {len(subject.images)} images, "
-        f"{len(plan.config['methods'])} {'rows' if plan.kind.rows else 'methods'}",
-        markup=False,
-    )
-    for name, reason in plan.refused.items():
-        console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
-    for warning in plan.config["warnings"]:
-        console.print(f"note: {warning}", style="yellow", markup=False)
-    done = len(plan.jobs) - plan.left
-    finished = f", {done} of them finished" if done else ""
-    console.print(f"{len(plan.jobs)} jobs{finished}, in {plan.folder}", markup=False)
-
-
-def run_with_bar(plan: BenchPlan) -> Benched:
-    with bar("jobs") as step:
-        return run_bench(plan, step)
-
-
-def finish(done: Benched, format: str | None) -> None:
-    """The tables, and where the files are."""
-    print_tables(bench_tables(done.results))
-    drawn = bench_figures(done.results, format) if format else None  # type: ignore[arg-type]
-    print_files(done.folder, done.report, drawn)
 
 
 for _kind in KINDS.values():

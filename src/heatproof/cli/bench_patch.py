@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..training.kept import kept_network
 from .console import bar
 from .inputs import Inputs
 from .pair_data import training_data
+from .patch_training import PatchTraining
 
 
 def patch_of(given: Inputs, size: int, seed: int) -> Tensor:
@@ -33,19 +34,6 @@ def patch_of(given: Inputs, size: int, seed: int) -> Tensor:
                          "and --std")  # fmt: skip
     mean, std = (torch.tensor(v)[:, None, None] for v in (found.mean, found.std))
     return (random_patch(found.pixels.shape[1], size, seed) - mean) / std
-
-
-@dataclass(frozen=True)
-class PatchTraining:
-    """The network of the bench and the patch that its images carry."""
-
-    train: str = field(
-        default="", metadata={"help": "labelled training images: the network is trained on them with the patch"}
-    )
-    train_limit: int = field(default=0, metadata={"help": "training images, evenly spread; 0 = all"})
-    epochs: int = field(default=5, metadata={"help": "passes over the training images (20 in the paper)"})
-    lr: float = field(default=1e-3, metadata={"help": "highest learning rate"})
-    patch_seed: int = field(default=0, metadata={"help": "of the patch, and of the network's first weights"})
 
 
 def rehearsed(given: Inputs, training: PatchTraining, size: int) -> tuple[Inputs, dict[str, Any]]:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..data.cifar import cifar_folder
-from ..data.labels import read_class_names
-from ..data.preprocess import override
-from ..errors import InputError
-from ..experiment.folder import refusal
-from ..faithfulness.retrain_plan import RetrainPlan
-from ..faithfulness.retrain_presets import PRESETS, Preset
-from ..faithfulness.retrain_published import Used, beside_paper
-from ..faithfulness.retrain_settings import RetrainSettings
-from ..models.spec import LoadedModel, load_model
-from ..named import named_methods
-from ..report.bench_export import retrain_figures
-from ..report.retrain_tables import interval_words, retrain_tables
-from ..roar import TABLE_1, Retrained, plan_retrain, run_retrain
-from .console import bar, console, print_files
-from .inputs import device_from, floats, set_threads, split_methods, words
+from .console import console
 from .options import ClassNames, Device, FigureFormat, Methods, Numbers, Out, Seed, Size, Weights
-from .retrain_sets import Sets, read_sets
-from .tables import print_tables
+from .texts import floats, numbers, words
 
 Network = Annotated[
     str | None,
@@ -88,16 +71,28 @@ def command(direction: str) -> Any:
         device: Device = "auto",
         seed: Seed = 0,
     ) -> None:
+        from ..data.cifar import cifar_folder
+        from ..data.labels import read_class_names
+        from ..data.preprocess import override
+        from ..experiment.folder import refusal
+        from ..faithfulness.retrain_published import Used, beside_paper
+        from ..faithfulness.retrain_settings import RetrainSettings
+        from ..named import named_methods
+        from ..roar import TABLE_1, plan_retrain
+        from .inputs import device_from, set_threads, split_methods
+        from .retrain_run import about_retrain, finish, preset_named, print_plan, retrained_network, run_with_bar
+        from .retrain_sets import read_sets
+
         set_threads(threads)
-        held = _preset(preset)
-        loaded = _network(model, weights, held, device_from(device))
+        held = preset_named(preset)
+        loaded = retrained_network(model, weights, held, device_from(device))
         units = floats(mean), floats(std)
         units = (held.mean, held.std) if units == (None, None) else units
         how = override(loaded.preprocess, size=size, resize=resize, mean=units[0], std=units[1])
         limits = train_limit or held.train_limit, test_limit or held.test_limit
         sets = read_sets(data, how, limits, None if class_names is None else read_class_names(class_names))
         asked = {
-            "fractions": None if fractions is None else _numbers(fractions), "networks": networks,
+            "fractions": None if fractions is None else numbers(fractions), "networks": networks,
             "controls": None if controls is None else tuple(words(controls)), "rank": rank, "epochs": epochs,
             "batch": batch, "lr": lr, "schedule": schedule, "chunk": chunk, "stack": stack,
         }  # fmt: skip
@@ -126,7 +121,7 @@ def command(direction: str) -> Any:
                 workers=workers,
                 device=device_from(device),
                 seed=seed,
-                about=_about(loaded, data, sets, preset, beside),
+                about=about_retrain(loaded, data, sets, preset, beside),
             )
         print_plan(plan)
         if not dry_run:
@@ -141,78 +136,3 @@ def command(direction: str) -> Any:
 
     Example: heatproof bench {direction} --preset reduced --data CIFAR10 -o runs/table1 --both"""
     return run
-
-
-def _preset(name: str | None) -> Preset:
-    if name is None:
-        return Preset()
-    if name not in PRESETS:
-        raise InputError(f"--preset {name!r}; expected {' or '.join(PRESETS)}")
-    return PRESETS[name]
-
-
-def _network(model: str | None, weights: Path | None, held: Preset, device: str) -> LoadedModel:
-    spec = model or held.model
-    if spec is None:
-        raise InputError("give --model, a factory of the network to retrain, or --preset, which brings one")
-    with console.status(f"loading {spec}"):
-        loaded = load_model(spec, weights, device=device)
-    if loaded.factory is None:
-        raise InputError(f"{spec} makes no network with random weights, and networks are retrained here from such; give a "
-                         "factory: package.module:Network or file.py:function")  # fmt: skip
-    return loaded
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    found = floats(text)
-    return found if isinstance(found, tuple) else (found,) if found is not None else ()
-
-
-def _about(
-    loaded: LoadedModel, data: Path, sets: Sets, preset: str | None, beside: Mapping[str, Any]
-) -> dict[str, Any]:
-    import shlex
-    import sys
-
-    return {
-        "model": loaded.name,
-        "dataset": data.name,
-        "command": shlex.join(["heatproof", *sys.argv[1:]]),
-        "preset": preset,
-        "reduced": [],
-        "published": {},
-        **beside,
-        "warnings": [*sets.notes, *beside.get("warnings", ())],
-    }
-
-
-def print_plan(plan: RetrainPlan) -> None:
-    """How many networks will be trained on what; what was refused and why; what a preset reduced."""
-    c = plan.config
-    for name, reason in plan.refused.items():
-        console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
-    for note in (*c.get("warnings", ()), *c.get("reduced", ())):
-        console.print(f"note: {note}", style="yellow", markup=False)
-    train, test = (len(part[0]) for part in (plan.task.train, plan.task.test))
-    console.print(
-        f"{len(plan.entries)} entries, {len(plan.trained)} networks trained on {train} images and tested on {test}: "
-        f"{plan.task.recipe.epochs} epochs each",
-        markup=False,
-    )
-    done = len(plan.jobs) - plan.left
-    console.print(
-        f"{len(plan.jobs)} jobs{f', {done} of them finished' if done else ''}, in {plan.folder}", markup=False
-    )
-
-
-def run_with_bar(plan: RetrainPlan) -> Retrained:
-    with bar("jobs") as step, bar("training the network that is explained") as first:
-        return run_retrain(plan, step, lambda done, total, word: first(done, total, None, word))
-
-
-def finish(done: Retrained, format: str | None) -> None:
-    """The tables, and where the files are."""
-    print_tables(retrain_tables(done.results))
-    console.print(interval_words(done.results), markup=False)
-    drawn = retrain_figures(done.results, format) if format else None  # type: ignore[arg-type]
-    print_files(done.folder, done.report, drawn)

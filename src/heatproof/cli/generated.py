@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from ..errors import InputError
-from .inputs import words
+from .texts import words
 
 
 def with_options(

@@ -25,6 +25,7 @@ from ..score import SCORES, logit
 from ..score import classes as class_count
 from ..types import METHODS, Score, name_of
 from .console import bar, console
+from .texts import floats, words
 
 
 @dataclass(frozen=True)
@@ -174,20 +175,6 @@ def init_from(text: str | None, model: str) -> str | dict[str, torch.Tensor] | N
     if not Path(text).is_file():
         raise InputError(f"--init {text!r} is neither a file of weights nor one of {', '.join(INITS)}")
     return {name: t.detach() for name, t in load_model(model, text).model.state_dict().items()}
-
-
-def words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def floats(text: str | None) -> tuple[float, ...] | float | None:
-    if text is None:
-        return None
-    try:
-        numbers = tuple(float(n) for n in text.split(","))
-    except ValueError:
-        raise InputError(f"{text!r} is no list of numbers; expected something like 0.485,0.456,0.406") from None
-    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def device_from(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from ..errors import InputError
 from ..models.spec import LoadedModel
 from ..training.trial import class_count
 from .console import bar
-from .inputs import Inputs
+from .inputs import Inputs, about
 
 TEST_LIMIT = 2000
 """Images on which accuracies are measured: enough to tell chance to within 2 %."""
@@ -88,6 +89,14 @@ def own_test_images(images: Path, given: Inputs) -> tuple[Tensor, Tensor]:
                 "classes are unknown; give --class-names, a file with the name of every output in its order"
             )
     return found.pixels, _targets(found)
+
+
+def about_training(given: Inputs, data: TrainingData | None) -> dict[str, Any]:
+    """What the report says of model and images; random weights are no news where networks are trained from them."""
+    facts = about(given)
+    if data:
+        facts["warnings"] = [w for w in facts["warnings"] if "random weights" not in w] + data.warnings(given.images)
+    return facts
 
 
 def _test(images: Path, given: Inputs, classes: tuple[str, ...] | None) -> ImageSet:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..checks.chain import Record
@@ -10,6 +11,9 @@ from .adversarial import attacked
 from .class_sensitivity import Adversarial, compared
 from .kind import Bench, Kind, Measure, batch_of
 from .probe import maps_at, recorded
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def work(bench: Bench, shard: list[int]) -> Record:
