@@ -296,7 +296,7 @@ def _place(term: Term) -> tuple[int, int]:
 
 
 def summed(value: Tensor) -> Tensor:
-    """``(B, ...) -> (B,)`` float64: over places in the value's own type, in which it is 20 times faster, then in float64."""
+    """``(B, ...) -> (B,)`` float64: over places in the value's own type, which is 20 times faster, then in float64."""
     places = value.sum(tuple(range(2, value.dim()))) if value.dim() > 2 else value
     return places.reshape(len(value), -1).sum(1, dtype=torch.float64)
 
