@@ -1,10 +1,10 @@
-# Two commands: make demo, make test. Both work on a machine with only Python 3.11, make and the package registry.
+# make demo, make test, make bench. All work on a machine with only Python 3.11, make and the package registry.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/heatproof demo --out runs/demo
@@ -17,6 +17,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# make bench ROW="audit cgi" runs the rows whose ids start so; all of them take less than an hour
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks $(ROW)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -24,11 +28,20 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
 	touch $@
 
-# the .pth file lets torchvision's wheel import against a CPU build of torch, in this environment only
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo,vision,dev]'
-	$(BIN)/python -c "import site; open(site.getsitepackages()[0] + '/vision_ops.pth', 'w').write('import sys; sys.path.append(\"$(CURDIR)/tests\"); import _vision_ops\n')"
+	$(VISION_OPS)
 	touch $@
+
+$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	$(VISION_OPS)
+	touch $@
+
+# the .pth file lets torchvision's wheel import against a CPU build of torch, in this environment only
+define VISION_OPS
+$(BIN)/python -c "import site; open(site.getsitepackages()[0] + '/vision_ops.pth', 'w').write('import sys; sys.path.append(\"$(CURDIR)/tests\"); import _vision_ops\n')"
+endef
 
 clean:
 	rm -rf $(VENV) runs

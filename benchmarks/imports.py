@@ -22,9 +22,9 @@ def _pair(*ours: str) -> Pair:
 
 
 ROWS = (
-    Row("import", "import heatproof", f"import torch, and {TORCH} s", 1.0,
-        lambda: _pair(sys.executable, "-c", "import heatproof")),
-    Row("help", "heatproof --help", f"import torch, and {TORCH} s", 1.0,
+    Row("import", "import heatproof", f"import torch, and {TORCH} s",
+        lambda: _pair(sys.executable, "-c", "import heatproof"), 1.0, None, 0.6),
+    Row("help", "heatproof --help", f"import torch, and {TORCH} s",
         lambda: _pair(sys.executable, "-c", "import sys; sys.argv = ['heatproof', '--help']; "
-                      "from heatproof.cli import main; main()")),
+                      "from heatproof.cli import main; main()"), 1.0, None, 0.6),
 )  # fmt: skip

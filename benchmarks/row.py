@@ -1,8 +1,8 @@
-"""One comparison: two sides that do the same work, checked before they are timed."""
+"""What a row of the table is: two sides that do the same work, or one work at growing sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,22 @@ class Pair:
 
     Attributes:
         ours, theirs: each does the whole work of the row once.
-        check: raises AssertionError where the two results disagree; what it returns is printed.
+        check: raises where the two results disagree; what it returns is printed.
+        counted: theirs is one of so many runs that their users need, the fastest, and its time counts so often.
     """
 
     ours: Call
     theirs: Call
     check: Callable[[Any, Any], str]
+    counted: int = 1
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Our work at rising sizes, over at least a factor of 16; check: of the result at the largest, as in `Pair`."""
+
+    calls: Mapping[int, Call]
+    check: Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -29,29 +39,32 @@ class Row:
 
     Attributes:
         id: on the command line: "map/resnet18/gradient".
-        what, against: our work and the peer's, in words.
-        target: our time over theirs, at most.
+        what, against: our work and what it is measured beside, in words.
         make: builds both sides; not timed.
-        memory: our peak memory over theirs, at most; None: not compared.
-        long: two runs of each side in place of five, both shown.
+        time: at most: our time over theirs, or the exponent of growth; None: the peer is known to raise or to err, so
+            that ours stands alone; should it agree some day, the row fails and wants a target.
+        memory: at most: our peak over theirs, or the largest size's over the smallest's; None: not compared.
+        minutes: about how long the row takes on two cores, for the time left.
     """
 
     id: str
     what: str
     against: str
-    target: float
-    make: Callable[[], Pair]
+    make: Callable[[], Pair | Growth]
+    time: float | None = None
     memory: float | None = None
-    long: bool = False
+    minutes: float = 0.1
 
 
 def close(a: Any, b: Any, tolerance: float = 1e-3) -> str:
-    """Two tensors up to a share of the larger one's maximum.
-
-    Raises:
-        AssertionError: shapes or values disagree.
-    """
-    assert a.shape == b.shape, f"{tuple(a.shape)} and {tuple(b.shape)}"
+    """Two tensors up to a share of the larger one's maximum; raises where shapes or values disagree."""
+    require(a.shape == b.shape, f"shapes {tuple(a.shape)} and {tuple(b.shape)}")
     apart = float((a - b).abs().max() / b.abs().max().clamp_min(1e-30))
-    assert apart < tolerance, f"{apart:.1e} of the maximum apart"
+    require(apart < tolerance, f"{apart:.1e} of the maximum apart")  # also where it is NaN
     return f"{apart:.0e} apart"
+
+
+def require(held: bool, otherwise: str) -> None:
+    """Raise where two sides do not agree; unlike assert, also under ``python -O``."""
+    if not held:
+        raise ValueError(f"the sides disagree: {otherwise}")

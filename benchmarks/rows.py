@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from . import imports, maps, similarities
+from . import audits, captum_maps, cgi, fullgrad, gradients, growth, imports, similarities, training
 from .row import Row
 
-ROWS: tuple[Row, ...] = (*maps.ROWS, *similarities.ROWS, *imports.ROWS)
+ROWS: tuple[Row, ...] = (
+    *audits.ROWS,
+    *captum_maps.ROWS,
+    *fullgrad.ROWS,
+    *cgi.ROWS,
+    *gradients.ROWS,
+    *similarities.ROWS,
+    *training.ROWS,
+    *growth.ROWS,
+    *imports.ROWS,
+)

@@ -1,18 +1,20 @@
-"""Alternating runs of two sides, and the memory of each in a process of its own."""
+"""Seconds of two sides in turn, so that what slows the machine slows both; and of one side at growing sizes."""
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
+from statistics import linear_regression, median
+from typing import Any
 
 import torch
 
-from .row import Call, Pair, Row
+from .row import Call, Growth, Pair
 
+LONG = 20.0
+"""Seconds of a run from which on there are two runs a side in place of five."""
 RUNS, LONG_RUNS = 5, 2
 
 
@@ -28,56 +30,49 @@ class Timed:
         """Ours over theirs, by medians."""
         return median(self.ours) / median(self.theirs)
 
-
-def timed(pair: Pair, long: bool) -> Timed:
-    """Both sides in turn, so that what slows the machine slows both."""
-    ours, theirs = [], []
-    for _ in range(LONG_RUNS if long else RUNS):
-        ours.append(seconds(pair.ours))
-        theirs.append(seconds(pair.theirs))
-    return Timed(ours, theirs)
+    @property
+    def ratios(self) -> list[float]:
+        """Of each pair of runs."""
+        return [a / b for a, b in zip(self.ours, self.theirs, strict=True)]
 
 
-def seconds(call: Call) -> float:
+def alternating(pair: Pair) -> tuple[str, Timed]:
+    """How both sides agree, and their times. The first runs are compared before any other; they warm up both sides, or
+    count as the first of two where they are long."""
+    (mine, ours), (other, theirs) = timed(pair.ours), timed(pair.theirs)
+    agree = pair.check(mine, other)
+    del mine, other  # they may be large
+    long = max(ours, theirs) > LONG
+    turns = [(ours, theirs)] if long else []
+    turns += [(timed(pair.ours)[1], timed(pair.theirs)[1]) for _ in range(LONG_RUNS - 1 if long else RUNS)]
+    return agree, Timed([ours for ours, _ in turns], [theirs * pair.counted for _, theirs in turns])
+
+
+def growing(growth: Growth) -> tuple[str, dict[int, float]]:
+    """What the check says, and the median seconds at each size; sizes in turn. One run each where they are long."""
+    results = {size: timed(call) for size, call in growth.calls.items()}
+    agree = growth.check(results[max(results)][0])
+    if max(seconds for _, seconds in results.values()) > LONG:
+        return agree, {size: seconds for size, (_, seconds) in results.items()}
+    del results
+    turns = [{size: timed(call)[1] for size, call in growth.calls.items()} for _ in range(RUNS - 2)]
+    return agree, {size: median(turn[size] for turn in turns) for size in growth.calls}
+
+
+def exponent(seconds: Mapping[int, float]) -> float:
+    """Of the power of the size that the times grow with, by least squares."""
+    return linear_regression([math.log(n) for n in seconds], [math.log(s) for s in seconds.values()]).slope
+
+
+def timed(call: Call) -> tuple[Any, float]:
+    """What a call gives, and its seconds."""
     _synchronise()
     start = time.perf_counter()
-    call()
+    result = call()
     _synchronise()
-    return time.perf_counter() - start
+    return result, time.perf_counter() - start
 
 
 def _synchronise() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-def memory(row: Row) -> tuple[float, float]:
-    """MiB that each side takes at its peak beyond what was there before, each in a fresh process."""
-    ours, theirs = (_in_process(row.id, side) for side in ("ours", "theirs"))
-    return ours, theirs
-
-
-def _in_process(id: str, side: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.timing", id, side]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {found.stderr[-2000:]}")
-    return float(found.stdout.split()[-1])
-
-
-def _peak(call: Call) -> float:
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        call()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    call()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
-
-
-if __name__ == "__main__":
-    from .rows import ROWS
-
-    row = next(r for r in ROWS if r.id == sys.argv[1])
-    print(_peak(getattr(row.make(), sys.argv[2])))
