@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -86,7 +87,8 @@ class Taint:
                 self._check(call, tainted)
                 if not _by_a_rule(result):
                     self._check_maximum(call)
-                self.made_by.setdefault(result.grad_fn, call)
+                # without its tensors, which would keep every activation of the pass alive
+                self.made_by.setdefault(result.grad_fn, replace(call, args=(), kwargs={}))
             elif call.op not in _CREATION:
                 self._taint(result)
 

@@ -45,6 +45,12 @@ def is_in_place(function: Callable[..., Any]) -> bool:
     return name.endswith("_")
 
 
+def may_overwrite(call: Any) -> bool:
+    """Whether a call may write to its arguments: by its spelling, by ``out=``, or by a flag such as ``inplace``."""
+    flags = (*call.args[1:], *call.kwargs.values())
+    return is_in_place(call.function) or call.kwargs.get("out") is not None or any(f is True for f in flags)
+
+
 @dataclass(frozen=True)
 class Rectifier:
     """A call that is a ReLU in some spelling: what it is applied to, its upper bound, and whether it writes in place."""

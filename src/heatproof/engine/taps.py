@@ -6,6 +6,7 @@ A place is "input", "spatial" (the layer that GradCAM takes by default), or "lay
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.autograd.graph import get_gradient_edge
 from ..errors import InputError, NotApplicable
 from .interpose import Call, Tap, tensors_in
 from .layout import LAST, TOKENS, Layout, Layouts
-from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place
+from .ops import ACTIVATION, ADD, CONVOLUTION, NORM, is_in_place, may_overwrite
 
 _MIXES = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward", "softmax"})
 """Where tokens meet: after the last of these, only the tokens that the head reads have a gradient."""
@@ -39,6 +40,8 @@ class SpatialTap:
     def before(self, call: Call) -> None:
         if call.op in _MIXES and any(t.dim() > 2 for t in call.tensors()):
             self.mixed_norm = self._norm
+        if may_overwrite(call):  # a copy of every candidate would cost a third of the forward
+            self.activation, self.fallback = (_kept(tap, call) for tap in (self.activation, self.fallback))
 
     def after(self, call: Call, out: Any) -> None:
         if isinstance(out, Tensor) and out._base is not None and is_in_place(call.function):
@@ -74,11 +77,21 @@ class SpatialTap:
 
     def _tap(self, call: Call, out: Tensor) -> Tap:
         name = call.module or f"op:{call.index}"
-        return Tap(name, out.detach().clone(), get_gradient_edge(out), _axis(self.layouts.of(out)))
+        return Tap(name, out.detach(), get_gradient_edge(out), _axis(self.layouts.of(out)))
 
     def _has_space(self, out: Tensor) -> bool:
         layout = self.layouts.of(out)
         return layout is not None and layout.kind != TOKENS and layout.size != (1, 1)
+
+
+def _kept(tap: Tap | None, call: Call) -> Tap | None:
+    """The tap with a value of its own where a call is about to write to what it shares."""
+    if tap is None:
+        return None
+    shared = tap.value.untyped_storage().data_ptr()
+    if all(t.untyped_storage().data_ptr() != shared for t in call.tensors()):
+        return tap
+    return replace(tap, value=tap.value.clone())
 
 
 class LayerTap:
