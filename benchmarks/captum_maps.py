@@ -77,7 +77,7 @@ def means(model: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, nn.AvgPool2d(child.kernel_size, child.stride))
-    return model
+    return model.eval()
 
 
 @dataclass(frozen=True)
