@@ -77,7 +77,7 @@ def means(model: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, nn.AvgPool2d(child.kernel_size, child.stride))
-    return model
+    return model.eval()
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ ROWS = (
     _default("resnet18", "smoothgrad", 0.8),
     _refused("resnet18", "deeplift"),
     _refused("resnet18", "lrp"),
-    _row("vgg16", "gradient", 1.0),
-    _row("vgg16", "guided_backprop", 1.0),
-    _row("vgg16", "deeplift", 2.0),
-    _row("vgg16", "lrp", 2.0),
+    _row("vgg16", "gradient", 0.8),
+    _row("vgg16", "guided_backprop", 0.8),
+    _row("vgg16", "deeplift", 1.5),
+    _row("vgg16", "lrp", 1.5),
 )

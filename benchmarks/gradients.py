@@ -32,7 +32,7 @@ def _pair(ours: Callable[[nn.Module, Tensor, Tensor], Tensor], name: str) -> Pai
 def _row(method: str, name: str, target: float) -> Row:
     ours = getattr(hp, method)
     what = f"{method}, {name}, batch {BATCH}"
-    return Row(f"{method}/{name}/gradient", what, "a plain gradient", lambda: _pair(ours, name), target, None, 0.7)
+    return Row(f"{method}/{name}/gradient", what, "a plain gradient", lambda: _pair(ours, name), target, None, 0.5)
 
 
 ROWS = (
