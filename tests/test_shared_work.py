@@ -175,6 +175,7 @@ class TestMemory:
 
         estimated = counting(monkeypatch, stage_plan, "reestimate")
         dead = counting(monkeypatch, chains, "why_dead")
+        asked = counting(monkeypatch, chains, "output")
         explained = counting(monkeypatch, chains, "explain_all")
         one = subject(Net(), {"gradient": hp.gradient})
         stages = tuple(range(1, len(one.blocks) + 1))
@@ -183,9 +184,31 @@ class TestMemory:
             for seed in (0, 1):
                 chain(one, shard, "cascading", seed, stages, frozenset())
         assert len(dead) == 2 * with_norm
+        assert len(asked) == 2 * with_norm - len(estimated), (
+            "a forward of its own only where none re-estimated statistics"
+        )
         assert 0 < len(estimated) <= 2 * with_norm
         assert len({args[3] for args in explained if args[3] == "original"}) == 1
         assert len([args for args in explained if args[3] == "original"]) == 2  # one for each shard
+
+    def test_a_dead_stage_is_dead_however_it_is_asked(self) -> None:
+        """By the forward that estimated its statistics, and by one of its own in a job that found them in memory."""
+
+        class Dead(Net):
+            def forward(self, x: Tensor) -> Tensor:
+                return super().forward(x) * 0
+
+        stage = next(hp.randomize(Dead(), "full", calibration=fresh_input(6)))
+        assert stage.said is not None
+        for said in (stage.said, stage.model(fresh_input(6))):
+            assert "nothing is left to explain" in chains.why_dead(said, fresh_input(6), "null/1")
+        one = subject(Dead(), {"gradient": hp.gradient})
+        for order in (("kept", "cascading"), ("cascading", "kept")):
+            fresh = replace(one)
+            for name in order:
+                for s in chains.randomised(fresh, "cascading", 0):
+                    chains.note_said(fresh, name, s.said)
+                    assert explain_all(fresh, s.model, [0, 1, 2], name).errors
 
     def test_a_changed_subject_knows_nothing(self) -> None:
         one = subject(Net(), {"gradient": hp.gradient})

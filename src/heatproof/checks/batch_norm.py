@@ -52,20 +52,24 @@ class Reestimate:
 
 
 @torch.no_grad()
-def reestimate(stage: nn.Module, names: set[str], calibration: Tensor) -> None:
+def reestimate(stage: nn.Module, names: set[str], calibration: Tensor) -> Any:
     """Write the statistics of `calibration` to the named running buffers of a twin that owns them.
+
+    Returns:
+        What the twin says of `calibration`.
 
     Raises:
         ModelError: a batch norm that ran where heatproof cannot see it.
     """
     watch = Reestimate({id(t): n for n, t in tensors(stage).items() if n in names})
     with Interpose(observers=[watch]):
-        call_model(stage, calibration.detach().clone())
+        out = call_model(stage, calibration.detach().clone())
     if left := sorted(names - watch.done):
         raise ModelError(
             f"batch_norm='reestimate' did not see {left[0]!r} (and {len(left) - 1} more) run; use batch_norm='keep' or "
             "'reset'"
         )
+    return out
 
 
 def reset_value(name: str, like: Tensor) -> Tensor:

@@ -110,7 +110,9 @@ def chain(
     kind = CHECKS[check]
     variants = randomised(subject, kind.order, subject.seed * 1000 + seed, kind.which, stages)
     for position, stage in zip(stages, variants, strict=True):
-        maps = explain_all(subject, stage.model, shard, f"{check}/{seed}/{position}", record, check, position, seed)
+        variant = f"{check}/{seed}/{position}"
+        note_said(subject, variant, stage.said)
+        maps = explain_all(subject, stage.model, shard, variant, record, check, position, seed)
         record.rows += compare(subject, original, maps, shard, check, position, seed)
         keep_maps(record, maps, shard, keep, check, position)
         del maps  # room for the next stage's
@@ -130,8 +132,9 @@ def null_chain(
     keep_maps(record, original, shard, keep, null, 0)
     first = before = None
     for number in range(1, networks + 1):
-        stage = null_network(subject, number)
-        maps = explain_all(subject, stage, shard, f"{null}/{number}", record, null, number, number)
+        stage = null_stage(subject, number)
+        note_said(subject, f"{null}/{number}", stage.said)
+        maps = explain_all(subject, stage.model, shard, f"{null}/{number}", record, null, number, number)
         record.rows += compare(subject, original, maps, shard, null, number, number)
         if before is not None:
             record.rows += compare(subject, before, maps, shard, prior, number - 1, number - 1)
@@ -150,12 +153,17 @@ def original_maps(subject: Subject, shard: list[int]) -> Maps:
 
 
 def null_network(subject: Subject, number: int) -> nn.Module:
+    """The network of `null_stage`."""
+    return null_stage(subject, number).model
+
+
+def null_stage(subject: Subject, number: int) -> Stage:
     """A fully randomised network; number 1 and on, the same in every shard, never one of a check's stages.
 
     Where the check goes towards another checkpoint, which is one network and no sample, nulls are drawn as by "original".
     """
     drawn = subject if isinstance(subject.init, str) else replace(subject, init="original")
-    return next(randomised(drawn, "full", NULL_SEEDS + subject.seed * 1000 + number)).model
+    return next(randomised(drawn, "full", NULL_SEEDS + subject.seed * 1000 + number))
 
 
 def randomised(
@@ -346,19 +354,23 @@ def guess(out: Tensor, score: Score) -> Tensor | None:
 
 
 def _why_dead_once(private: nn.Module, subject: Subject, variant: str) -> str:
+    """`why_dead` of the calibration batch, so that the answer is the same for every shard; "" where it leaves something."""
     known = memory_of(subject).dead
     if variant not in known:
-        known[variant] = why_dead(private, subject, variant)
+        x = subject.calibration
+        known[variant] = why_dead(output(private, x, subject.score), x, variant)
     return known[variant]
 
 
-def why_dead(private: nn.Module, subject: Subject, variant: str) -> str:
-    """Why a random network leaves nothing to explain: it says the same of every class, or of every image.
+def note_said(subject: Subject, variant: str, said: Any) -> None:
+    """What a stage said of the calibration batch when its statistics were estimated tells whether it is dead: no forward
+    of its own is needed for that."""
+    if said is not None:
+        memory_of(subject).dead.setdefault(variant, why_dead(said, subject.calibration, variant))
 
-    Asked on the calibration batch, so that the answer is the same for every shard.
-    """
-    x = padded(subject.calibration[: subject.chunk], subject.chunk)
-    out = output(private, x, subject.score)
+
+def why_dead(out: Any, x: Tensor, variant: str) -> str:
+    """Why a random network leaves nothing to explain: it says the same of every class, or of every image. "" if it does."""
     if not isinstance(out, Tensor):
         return ""
     said = None

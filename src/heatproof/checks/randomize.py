@@ -6,7 +6,8 @@ Every stage is a twin of the model with new tensors in its randomised blocks; th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -30,11 +31,13 @@ class Stage:
         name: the block that this stage adds (or the only one, for independent); the share of new weights, for graded.
         blocks: all blocks that are randomised in it, in the order in which they were.
         model: a twin of the user's model, sharing all unchanged tensors; an ``nn.Module`` that anything can take.
+        said: what it returns for the calibration batch, where its statistics were re-estimated on it; else None.
     """
 
     name: str
     blocks: tuple[str, ...]
     model: nn.Module
+    said: Any = field(default=None, repr=False, compare=False)
 
 
 def randomize(
@@ -111,7 +114,7 @@ def stage_names(order: str, blocks: Sequence[Block], which: str = "all") -> list
 def _stages(plan: Plan, order: str, keep: Sequence[int] | None) -> Iterator[Stage]:
     for position, (name, chosen, share) in enumerate(_steps(plan.blocks, order), start=1):
         if keep is None or position in keep:
-            yield Stage(name, tuple(b.name for b in chosen), make_stage(plan, position, chosen, share))
+            yield Stage(name, tuple(b.name for b in chosen), *make_stage(plan, position, chosen, share))
 
 
 def _steps(blocks: list[Block], order: str) -> list[tuple[str, list[Block], float]]:

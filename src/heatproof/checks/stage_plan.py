@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,8 +79,9 @@ def _biases(draws: Draws, model: nn.Module) -> Draws:
     return Draws({n: draws.values[n] for n, _ in model.named_parameters() if is_bias(n)}, draws.source)
 
 
-def make_stage(plan: Plan, position: int, chosen: list[Block], share: float) -> nn.Module:
-    """The twin of a stage: the chosen blocks with a share of new values.
+def make_stage(plan: Plan, position: int, chosen: list[Block], share: float) -> tuple[nn.Module, Any]:
+    """The twin of a stage, the chosen blocks with a share of new values; and what it says of the calibration batch where
+    it ran on it, else None.
 
     Raises:
         ModelError: something original would be left in them.
@@ -94,12 +96,13 @@ def make_stage(plan: Plan, position: int, chosen: list[Block], share: float) -> 
     # a forward may write to its buffers, and calibration does
     stage = twin(plan.model, replace | reset | {n: t.clone() for n, t in (known or {}).items()}, own_buffers=True)
     seen = {n for n in statistics if n not in plan.unused}
+    said = None
     if known is None and plan.batch_norm == "reestimate" and seen and plan.calibration is not None:
-        reestimate(stage, seen, plan.calibration)
+        said = reestimate(stage, seen, plan.calibration)
         now = tensors(stage)
         plan.statistics[position] = {n: now[n].clone() for n in seen}
     _check_stage(plan, draws, replace, stage)
-    return stage
+    return stage, said
 
 
 def _mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
