@@ -104,7 +104,7 @@ class Pass:
     def _pull(self, score: Score, target: Tensor, places: tuple[str, ...]) -> dict[str, Tensor]:
         roots = self._roots(places)
         rows = target[None] if target.dim() == 1 else target
-        rule = self.rules.through if self.rules and self.rectified else None
+        rule = self.rules.through if self.rules else None
         through = self.rectified.through(rule) if self.rectified and rule else nullcontext()
         try:
             # the caller's target may be an inference tensor, which scores would save

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..engine.interpose import Call
-from ..engine.ops import is_in_place
+from ..engine.ops import may_overwrite
 
 Surrogate = tuple[Tensor, Tensor | None]
 """What the gradient goes to instead, and the factor that it is multiplied by on the way."""
@@ -87,9 +87,8 @@ def arguments(call: Call, *names: str) -> dict[str, Any]:
 
 
 def _may_write(call: Call) -> bool:
-    """In place by its name, or by a flag: every boolean argument may be ``inplace``; the version of the copy tells."""
-    flagged = any(value is True for value in (*call.args, *call.kwargs.values()))
-    return bool(call.args) and isinstance(call.args[0], Tensor) and (is_in_place(call.function) or flagged)
+    """Whether its first argument may be overwritten; the version of the copy tells."""
+    return bool(call.args) and isinstance(call.args[0], Tensor) and may_overwrite(call)
 
 
 def _swapped(value: Any, fresh: Iterator[Tensor]) -> Any:
