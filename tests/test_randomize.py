@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.checks.batch_norm import moments
 from heatproof.checks.blocks import Block, automatic_blocks, order_of_use
 from heatproof.checks.draws import draw
 from heatproof.checks.untouched import loose_tensors
@@ -297,6 +299,17 @@ class TestBatchNorm:
         seen = stage.conv1(batch)
         torch.testing.assert_close(stage.norm1.running_mean, seen.mean((0, 2, 3)))
         torch.testing.assert_close(stage.norm1.running_var, seen.var((0, 2, 3)))
+
+    @pytest.mark.parametrize("shape", [(6, 3, 5, 7), (5, 2, 1000, 450), (9, 4), (3, 2, 50)])
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+    def test_moments_are_those_of_numpy(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        """The largest is worked on image by image; means far from zero do not cancel."""
+        x = (torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 + 200).to(dtype)
+        axes = tuple(a for a in range(len(shape)) if a != 1)
+        mean, var = moments(x)
+        exact = 1e-12 if dtype == torch.float64 else 1e-5
+        np.testing.assert_allclose(mean.numpy(), x.double().numpy().mean(axes), rtol=exact)
+        np.testing.assert_allclose(var.numpy(), x.double().numpy().var(axes, ddof=1), rtol=exact)
 
     def test_functional_batch_norm_is_reestimated_too(self) -> None:
         model, batch = Everything(), calibration()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..checks.chain import Row
 from .files import maps_whole, read_job, read_rows, write_maps, write_rows
+from .heap import kept_heap
 from .jobs import Job
 
 
@@ -51,7 +52,7 @@ def run_jobs(
 
 def run_job(key: str, job: Job, work: Callable[[Job], Produced], folder: Path, threads: int) -> Path:
     """Run one job and leave its files; the file of rows is last, so that it says that all is there."""
-    with thread_count(threads):
+    with thread_count(threads), kept_heap():
         produced = work(job)
     maps = folder / "maps" / f"{key}.safetensors"
     if produced.maps:
