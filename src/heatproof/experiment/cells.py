@@ -84,9 +84,9 @@ class Cells:
     def methods(self) -> list[str]:
         return list(self.config["methods"])
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
-        measured = set(self.table["metric"])
+        measured = set(self.table["metric"].unique())
         return [m for m in dict.fromkeys([*self.config["metrics"], SUPPORT]) if m in measured]
 
     def plan(self, check: str) -> list[tuple[int, str, float]]:
@@ -101,10 +101,14 @@ class Cells:
 
 def _pivoted(rows: pd.DataFrame, column: str, images: int) -> dict[tuple[Any, ...], Cell]:
     """Grids of (seeds, images); NaN where a shard has no row, as for support-only Spearman on maps without zeros."""
-    found = {}
-    for key, group in rows.groupby(["check", "method", "metric", "place"], sort=False):
-        grid = group.pivot(index="seed", columns="image", values=column)
-        found[tuple(key)] = grid.sort_index().reindex(columns=range(images)).to_numpy()
+    rows = rows[rows["image"] >= 0]  # a refused method has one row, of no image
+    seed, image, values = (rows[name].to_numpy() for name in ("seed", "image", column))
+    found: dict[Any, Cell] = {}
+    for key, members in rows.groupby(["check", "method", "metric", "place"], sort=False).indices.items():
+        seeds, which = np.unique(seed[members], return_inverse=True)
+        grid = np.full((len(seeds), images), np.nan)
+        grid[which, image[members]] = values[members]
+        found[key] = grid
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import matplotlib
@@ -56,7 +57,7 @@ def colour(saliency: Array, view: View) -> Array:
     values = absolute(saliency) if view == "absolute" else diverging(saliency)
     unknown = np.isnan(values)
     position = np.where(unknown, 0.0, values if view == "absolute" else (values + 1) / 2)
-    image: Array = _palette(view)[np.rint(position * (_LEVELS - 1)).astype(np.int64)]
+    image: Array = _palette(view).take(np.rint(position * (_LEVELS - 1)).astype(np.intp), axis=0)
     if unknown.any():
         image[unknown] = _stripes(values.shape)[unknown]
     return image
@@ -82,6 +83,7 @@ def palette(view: View, length: int = 96) -> Array:
     return _palette(view)[np.linspace(0, _LEVELS - 1, length).astype(np.int64)]
 
 
+@lru_cache
 def _palette(view: View) -> Array:
     colours = matplotlib.colormaps[_COLOURS[view]].resampled(_LEVELS)
     return np.asarray(colours(np.arange(_LEVELS), bytes=True))[:, :3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -56,7 +57,8 @@ def films(results: Results) -> list[Film]:
 def _film(strip: Strip, methods: Sequence[str]) -> Film:
     names = [*methods, *(m for m in strip.maps if m not in methods)]
     picture = shrunk(strip.picture, 2 * SIDE)
-    rows = [_row(name, strip.maps[name]) for name in names]
+    with ThreadPoolExecutor() as pool:  # the encoder works outside the interpreter's lock
+        rows = list(pool.map(_row, names, (strip.maps[name] for name in names)))
     return Film(strip.title, data_uri(picture, lossless=False), strip.stages, rows, check_name(strip.check))
 
 
@@ -95,5 +97,5 @@ def shrunk(image: Array, side: int) -> Image.Image:
 def data_uri(image: Image.Image, lossless: bool) -> str:
     """An image as text that stands in the page itself."""
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=lossless, quality=76, method=4)
+    image.save(buffer, "WEBP", lossless=lossless, quality=76, method=1)  # twice as fast as 4, 3 % larger
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
