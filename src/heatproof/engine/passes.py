@@ -145,6 +145,10 @@ def forward(model: nn.Module, inputs: Tensor, score: Score, rules: RuleSet | Non
         run = _on_plain(sharing, model, inputs, score, rules)
         if run is not None and not places:
             return run
+    if sharing is None and rules is not None and rules.through is not None and not places:
+        run = _run(model, inputs, score, None, (RECTIFIED,), shared=False)
+        if run.rectified is not None:
+            return replace(run, rules=rules)
     name = rules.name if rules else "plain"
     planned = sharing.places.get(name) if sharing is not None and inputs is sharing.inputs else None
     if sharing is not None and sharing.unplanned and planned is None and inputs is sharing.inputs:
@@ -195,10 +199,10 @@ def _run(
     observers: list[Observer] = [o for o in (terms, spatial, taint, rectified) if o is not None]
     if terms or spatial or layers:
         observers.insert(0, layouts)
-    if layers or observers:
+    if (layers or observers) and private is model:
         private = twin(private, own_buffers=True)  # hooks go on a copy of their own, and what the forward writes
-        for layer in layers.values():
-            layer.attach(private)
+    for layer in layers.values():
+        layer.attach(private)
     plain = terms is not None or (rules is not None and rules.plain_attention)
     mode = Interpose(
         [rules.answer] if rules else [], observers, plain_attention=plain, separate=separate if terms else None

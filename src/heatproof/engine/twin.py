@@ -7,6 +7,7 @@ results; a twin is a different module tree over the same storage (design.md, sec
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -81,6 +82,8 @@ def _memo(model: nn.Module, replace: Mapping[str, Tensor], own_buffers: bool) ->
         memo[id(held)] = frozen(new, held)
     for loose in _loose_tensors(model):  # plain attributes: deepcopy refuses those that are part of a graph
         memo.setdefault(id(loose), frozen(loose, loose))
+    for module in model.modules():  # eight empty dictionaries of hooks each, which deepcopy rebuilds at length
+        memo.update((id(d), OrderedDict()) for d in vars(module).values() if type(d) is OrderedDict and not d)
     return memo
 
 
