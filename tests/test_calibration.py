@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 import heatproof as hp
 from heatproof.checks.calibration import NOISE_LEVELS, PAIRS, calibrate, level_of, noise
-from heatproof.checks.chain import Row, Subject, needs_model
+from heatproof.checks.explained import needs_model
+from heatproof.checks.subject import Row, Subject
 from heatproof.errors import ModelError
 from heatproof.similarity import hog_similarity, spearman, ssim
 

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.engine.model import own
 from heatproof.errors import InputError, ModelError
 from heatproof.faithfulness.adversarial import attacked, fgsm

@@ -14,15 +14,18 @@ from scipy import stats
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks import chain as chain_module
+from heatproof.checks import subject as subject_module
 from heatproof.checks.blocks import Block
 from heatproof.checks.caveats import CAVEATS
-from heatproof.checks.chain import Maps, Record, Subject, chain, compare, explain_all, null_chain, null_network
+from heatproof.checks.chain import chain, null_chain, null_stage
 from heatproof.checks.class_maps import class_maps
+from heatproof.checks.compared import compare
 from heatproof.checks.efficient import efficient, map_entropy
+from heatproof.checks.explained import explain_all
 from heatproof.checks.random_logit import _other, random_logit
 from heatproof.checks.randomize import blocks_of
 from heatproof.checks.smooth_check import smoothed
+from heatproof.checks.subject import Maps, Record, Subject
 from heatproof.combine import compete, configure, smooth, times_input, vargrad
 from heatproof.engine.chunks import generator
 from heatproof.engine.model import own
@@ -330,7 +333,7 @@ def test_efficient_is_the_relative_rise_over_the_nulls_networks() -> None:
     x, target = subject.images[shard], subject.targets[shard]
     before = [entropy(m.sum(0), bins) for m in hp.gradient(Net(), x, target)]
     assert column(record, "gradient", "entropy", 0) == pytest.approx(before, abs=1e-12)
-    after = [[entropy(m.sum(0), bins) for m in hp.gradient(null_network(subject, k), x, target)] for k in (1, 2)]
+    after = [[entropy(m.sum(0), bins) for m in hp.gradient(null_stage(subject, k).model, x, target)] for k in (1, 2)]
     assert column(record, "gradient", "entropy", 1) == pytest.approx(after[0] + after[1], abs=1e-12)
     rise = [(a - b) / b for per_network in after for a, b in zip(per_network, before, strict=True)]
     assert column(record, "gradient", "rise") == pytest.approx(rise, abs=1e-12)
@@ -340,7 +343,9 @@ def test_efficient_is_the_relative_rise_over_the_nulls_networks() -> None:
     assert set(column(record, "edge_map", "rise")) == {0.0}
     assert len(set(column(record, "random_map", "entropy"))) == 6, "drawn anew for every network"
     assert column(record, "(model)", "class_changed", 1) == [
-        float(null_network(subject, k)(subject.images)[i].argmax() != subject.targets[i]) for k in (1, 2) for i in shard
+        float(null_stage(subject, k).model(subject.images)[i].argmax() != subject.targets[i])
+        for k in (1, 2)
+        for i in shard
     ]
 
 
@@ -466,7 +471,7 @@ def test_a_chain_reads_the_maps_of_each_network_once(monkeypatch: pytest.MonkeyP
     """The original's are kept for all stages and chains; only the first null's are read again, at the end of the ring."""
     subject = subject_of(("gradient",), metrics=("spearman", "spearman_abs", "ssim", "spearman_support"))
     calls: list[int] = []
-    monkeypatch.setattr(chain_module, "read", lambda *args: calls.append(1) or comparison.read(*args))
+    monkeypatch.setattr(subject_module, "read", lambda *args: calls.append(1) or comparison.read(*args))
     stages = tuple(range(1, len(subject.blocks) + 1))
     chain(subject, [0, 1], "cascading", 0, stages, frozenset())
     assert len(calls) == 1 + len(stages)

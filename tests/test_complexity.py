@@ -14,7 +14,7 @@ from scipy.stats import entropy
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.faithfulness.complexity import KIND, Concentration, complexity
 from heatproof.faithfulness.kind import Bench
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.engine.model import own
 from heatproof.errors import InputError
 from heatproof.faithfulness.digit_flip import digit_flip

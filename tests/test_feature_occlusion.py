@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.engine.model import own
 from heatproof.errors import InputError, ModelError, NotApplicable
 from heatproof.faithfulness.activations import Units

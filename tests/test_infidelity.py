@@ -10,7 +10,7 @@ from captum.metrics import sensitivity_max
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.engine.model import own
 from heatproof.errors import InputError
 from heatproof.faithfulness import infidelity_bench, sensitivity

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Record, Subject
 from heatproof.checks.kept_check import competitions, kept_job
 from heatproof.checks.randomize import randomize
+from heatproof.checks.subject import Record, Subject
 from heatproof.combine import compete, configure, smooth, times_input
 from heatproof.types import METHODS, Spec
 from test_companions import broken, column, flat_net, statuses, subject_of

@@ -12,10 +12,10 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from heatproof.checks import gates, pair_training
-from heatproof.checks.chain import Subject
 from heatproof.checks.gates import Gate, at_chance, chance_level, judged, predictions, trained
 from heatproof.checks.labels import labels_job, permuted, train_pair, user_pair
 from heatproof.checks.pair import Pair, check_pair
+from heatproof.checks.subject import Subject
 from heatproof.errors import InputError, ModelError, RunError
 from heatproof.models.factory import fresh
 from heatproof.named import named_methods

@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.faithfulness.kind import Bench
 from heatproof.faithfulness.localisation import localisation
 from heatproof.faithfulness.localise import KIND, Localise

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.faithfulness.quick import quick_faithfulness
 
 

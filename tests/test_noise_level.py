@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.combine.composed import configure
 from heatproof.faithfulness.kind import Bench
 from heatproof.faithfulness.multiplied import multiplied

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
+from heatproof.checks.subject import Subject
 from heatproof.faithfulness.kind import Bench
 from heatproof.faithfulness.patch import KIND, Patch, attribution_inside_patch, random_patch, with_patch
 from heatproof.faithfulness.rectgrad_code import percentile_cut

@@ -19,8 +19,8 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
 from heatproof.checks.interval import estimate
+from heatproof.checks.subject import Subject
 from heatproof.faithfulness.fills import BLUR, FILLS, filler, mean_colour
 from heatproof.faithfulness.kind import Bench
 from heatproof.faithfulness.pixel_bench import KIND, PixelOptions

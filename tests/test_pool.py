@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heatproof.checks.chain import Record
+from heatproof.checks.subject import Record
 from heatproof.data.lookup import find_object
 from heatproof.errors import InputError, RunError
 from heatproof.experiment.jobs import Job, job

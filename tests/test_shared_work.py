@@ -14,9 +14,12 @@ from torch import Tensor, nn
 import heatproof as hp
 from heatproof.audit import placed
 from heatproof.checks import chain as chains
-from heatproof.checks.chain import Subject, chain, explain_all, null_chain, passes_of
+from heatproof.checks import explained
+from heatproof.checks.chain import chain, null_chain
+from heatproof.checks.explained import explain_all, passes_of
 from heatproof.checks.memory import memory_of
 from heatproof.checks.randomize import blocks_of
+from heatproof.checks.subject import Subject
 from heatproof.engine import passes
 from heatproof.engine.memory_format import channels_last
 from heatproof.engine.model import own
@@ -201,13 +204,13 @@ class TestMemory:
         stage = next(hp.randomize(Dead(), "full", calibration=fresh_input(6)))
         assert stage.said is not None
         for said in (stage.said, stage.model(fresh_input(6))):
-            assert "nothing is left to explain" in chains.why_dead(said, fresh_input(6), "null/1")
+            assert "nothing is left to explain" in explained.why_dead(said, fresh_input(6), "null/1")
         one = subject(Dead(), {"gradient": hp.gradient})
         for order in (("kept", "cascading"), ("cascading", "kept")):
             fresh = replace(one)
             for name in order:
                 for s in chains.randomised(fresh, "cascading", 0):
-                    chains.note_said(fresh, name, s.said)
+                    explained.note_said(fresh, name, s.said)
                     assert explain_all(fresh, s.model, [0, 1, 2], name).errors
 
     def test_a_changed_subject_knows_nothing(self) -> None:

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .checks.chain import Subject
 from .checks.kinds import applicable, checks_from, stages_of
 from .checks.pair import Pair
 from .checks.randomize import blocks_of
+from .checks.subject import Subject
 from .engine.chunks import padded
 from .engine.guard import fixed_batch
 from .engine.memory_format import channels_last

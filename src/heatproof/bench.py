@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .audit import CHUNK, placed, targets_of
-from .checks.chain import Subject
+from .checks.subject import Subject
 from .engine.guard import fixed_batch
 from .engine.model import all_outputs, check_inputs
 from .errors import InputError

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .audit import AuditPlan, plan_audit
-from .checks.chain import Subject, explain_all
+from .checks.explained import explain_all
+from .checks.subject import Subject
 from .data.digits import Scenes, digit_scenes
 from .engine.chunks import padded
 from .experiment.files import write_text

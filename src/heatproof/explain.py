@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .audit import CHUNK, DEFAULT_METHODS, placed
-from .checks.chain import Subject, explain_all
+from .checks.explained import explain_all
+from .checks.subject import Subject
 from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
 from .engine.model import all_outputs

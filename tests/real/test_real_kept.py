@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import heatproof as hp
-from heatproof.checks.chain import Subject
 from heatproof.checks.kept_check import kept_job
 from heatproof.checks.randomize import blocks_of
+from heatproof.checks.subject import Subject
 from heatproof.data.idx import read_idx
 from heatproof.engine.model import own
 from heatproof.models.nets.lenet import LeNet

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from ..engine.chunks import sample_generators
 from ..methods.edge_map import edge_map
 from ..methods.gradient import gradient
-from .chain import Maps, Record, Row, Subject, compare, explain_all
+from .compared import compare
+from .explained import explain_all
+from .subject import Maps, Record, Row, Subject
 
 PAIRS = {
     "map_uniform": "the map against uniform noise in [-1, 1]",

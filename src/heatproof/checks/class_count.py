@@ -9,7 +9,7 @@ from ..engine.chunks import padded
 from ..engine.model import call_model, own
 from ..errors import InputError
 from ..score import classes
-from .chain import Subject
+from .subject import Subject
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ from ..engine.model import own
 from ..errors import HeatproofError, InputError
 from ..named import named_methods
 from ..types import Explain
-from .chain import Record, Subject
 from .class_count import outputs_by_class
+from .subject import Record, Subject
 
 CHECK = "classes"
 

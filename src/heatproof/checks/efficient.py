@@ -9,12 +9,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..similarity.maps import per_pixel
-from .chain import Maps, Record, Row, Subject, explain_all, null_network
+from .chain import null_stage
+from .explained import explain_all, note_said
+from .subject import Maps, Record, Row, Subject
 
 CHECK = "efficient"
 BINS = 100
 """Equal bins of a histogram, as in the paper."""
-BINS = 100
 
 
 def efficient(subject: Subject, shard: list[int], networks: int, bins: int = BINS) -> Record:
@@ -45,7 +46,9 @@ def efficient(subject: Subject, shard: list[int], networks: int, bins: int = BIN
     before = _entropies(original, bins)
     record.rows += _rows(subject, original, before, before, shard, "entropy", 0, 0)
     for number in range(1, networks + 1):
-        maps = explain_all(subject, null_network(subject, number), shard, f"null/{number}", record, CHECK, 1, number)
+        stage = null_stage(subject, number)
+        note_said(subject, f"null/{number}", stage.said)
+        maps = explain_all(subject, stage.model, shard, f"null/{number}", record, CHECK, 1, number)
         after = _entropies(maps, bins)
         errors = Maps({}, original.errors | maps.errors)
         rise = {name: (after[name] - h) / h.where(h > 0, torch.nan) for name, h in before.items() if name in after}

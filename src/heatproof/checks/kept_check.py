@@ -13,8 +13,10 @@ from ..combine.rivals import rivals_of
 from ..errors import InputError
 from ..score import single_logit
 from ..types import Explain, spec_of
-from .chain import Maps, Record, Row, Subject, explain_all, randomised
+from .chain import randomised
 from .class_count import outputs_by_class
+from .explained import explain_all
+from .subject import Maps, Record, Row, Subject
 
 CHECK = "kept"
 METRICS = ("kept_share", "kept_mass")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from .chain import Record, Subject, compare, explain_all
+from .compared import compare
+from .explained import explain_all
 from .pair import Pair, permuted, user_pair
 from .pair_training import train_pair
+from .subject import Record, Subject
 
 __all__ = ["Pair", "labels_job", "permuted", "train_pair", "user_pair"]
 

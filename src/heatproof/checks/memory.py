@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from .chain import Maps, Subject
+    from .subject import Maps, Subject
 
 MOST = 2**26
 """Numbers of running statistics that are kept (256 MB); what comes after them is found again each time."""

@@ -11,10 +11,12 @@ from ..engine.chunks import chunk_slices
 from ..errors import InputError
 from ..score import logit
 from ..types import Explain
-from .chain import Maps, Record, Row, Subject, compare, explain_all
+from .compared import compare
+from .explained import explain_all
 from .gates import predictions
 from .planted_pair import PlantedPair, planted_pair
 from .planted_task import Planted, planted_task
+from .subject import Maps, Record, Row, Subject
 
 __all__ = ["Planted", "PlantedPair", "planted_job", "planted_pair", "planted_task"]
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 import torch
 
 from ..engine.chunks import generator, whole_seed
-from .chain import Record, Subject, compare, explain_all
 from .class_count import outputs_by_class
+from .compared import compare
+from .explained import explain_all
+from .subject import Record, Subject
 
 CHECK = "random_logit"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..combine import Composed, smooth
 from ..types import Explain, spec_of
-from .chain import Subject
+from .subject import Subject
 
 AVERAGES = ("smooth", "smooth_squared", "vargrad")
 

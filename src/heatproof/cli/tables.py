@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..experiment.results import Results
 from ..plots._select import checks_of, first_check, ranked, without_verdict
 from ..plots._style import check_name, metric_name

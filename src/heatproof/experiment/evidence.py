@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.calibration import PAIRS, level_of
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..checks.efficient import BINS
 from ..checks.interval import Estimate, estimate, excess
 from ..theory.nulls import survival

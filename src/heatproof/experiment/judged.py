@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..checks.interval import estimate
 from ..checks.kinds import CHECKS
 from ..checks.verdict import WORST_FIRST, Verdict, first_judged, judge

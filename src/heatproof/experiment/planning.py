@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks.chain import Subject
 from ..checks.kinds import CHECKS, Stages
+from ..checks.subject import Subject
 from ..types import spec_of
 from .identity import tensor_hash
 from .jobs import Job, job, shards

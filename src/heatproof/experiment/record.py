@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from ..checks.caveats import CAVEATS
-from ..checks.chain import Subject, guess
 from ..checks.draws import Draws, draw
+from ..checks.explained import guess
 from ..checks.kept_check import competitions
 from ..checks.kinds import Stages
 from ..checks.reasons import THRESHOLDS
+from ..checks.subject import Subject
 from ..checks.untouched import fixed_buffers, loose_tensors
 from ..data.labels import class_name
 from ..score import classes

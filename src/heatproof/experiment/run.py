@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..checks.chain import Row
+from ..checks.subject import Row
 from .files import maps_whole, read_job, read_rows, write_maps, write_rows
 from .heap import kept_heap
 from .jobs import Job

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..checks.batch_norm import POLICIES
 from ..checks.blocks import Block
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..checks.draws import INITS
 from ..checks.randomize import DRAWS
 from ..errors import InputError

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..checks.chain import Maps, Subject, compare, explain_all
+from ..checks.compared import compare
+from ..checks.explained import explain_all
+from ..checks.subject import Maps, Subject
 from ..combine import effort_of, with_effort
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded

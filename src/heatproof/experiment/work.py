@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..checks.calibration import calibrate
-from ..checks.chain import Record, Subject, chain, null_chain
+from ..checks.chain import chain, null_chain
 from ..checks.class_maps import class_maps
 from ..checks.efficient import efficient
 from ..checks.kept_check import competitions as competing
@@ -19,6 +19,7 @@ from ..checks.labels import labels_job
 from ..checks.planted import PlantedPair, planted_job, planted_pair
 from ..checks.random_logit import random_logit
 from ..checks.smooth_check import smoothed
+from ..checks.subject import Record, Subject
 from ..engine.model import own
 from ..errors import InputError
 from ..faithfulness.quick import quick_faithfulness

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import measure
+from ..checks.compared import measure
 from ..errors import InputError
 from ..score import logit
 from ..similarity.metrics import named_metrics

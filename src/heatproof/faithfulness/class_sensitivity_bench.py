@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from .adversarial import attacked
 from .class_sensitivity import Adversarial, compared
 from .kind import Bench, Kind, Measure, batch_of

@@ -9,7 +9,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..errors import InputError
 from .kind import Batch, Bench, Found, Kind, Measure
 from .map_rows import checked, finite_only, magnitudes

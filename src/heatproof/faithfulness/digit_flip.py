@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import Subject
+from ..checks.subject import Subject
 from ..errors import InputError
 from ..score import check_target, logit
 from ..types import Explain, Score

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from ..checks.chain import Record, Row
+from ..checks.subject import Record, Row
 from ..engine.chunks import chunk_slices, padded
 from ..errors import InputError
 from .digit_flip import Flip, classes_of, flipped

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.chunks import padded
 from ..errors import InputError
 from .activations import Units

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.call import like_inputs
 from .infidelity import errors_of, products
 from .kind import Bench, Kind, Measure, batch_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record, Row, Subject
+from ..checks.subject import Record, Row, Subject
 from ..engine.chunks import padded
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..errors import InputError
 from .kind import Batch, Bench, Found, Kind, Measure
 from .localisation import check_rank, localisation

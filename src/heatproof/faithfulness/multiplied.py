@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks.chain import Row, Subject, explain_all
+from ..checks.explained import explain_all
+from ..checks.subject import Row, Subject
 from ..combine.composed import Composed
 from ..engine.chunks import generator, padded
 from ..errors import InputError

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from .kind import Batch, Bench, Found, Kind, Measure
 from .map_rows import checked, finite_only, magnitudes, mask_rows
 from .multiplied import PRODUCT_HELP, SOURCE_HELP, UNFAIR_HELP, check_source, fair, reasons, refusals

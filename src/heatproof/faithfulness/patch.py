@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.chunks import generator
 from ..errors import InputError
 from .kind import Batch, Bench, Found, Kind, Measure

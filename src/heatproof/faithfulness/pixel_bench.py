@@ -8,7 +8,7 @@ from itertools import product
 
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.chunks import padded
 from ..engine.model import output
 from ..errors import InputError

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import Maps, Record, Subject, maps_of, one_map
+from ..checks.explained import maps_of, one_map
+from ..checks.subject import Maps, Record, Subject
 from ..engine.chunks import chunk_slices, padded, sample_places
 from ..engine.model import output, own
 from ..errors import InputError, ModelError

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record, Row, Subject, explain_all
+from ..checks.explained import explain_all
+from ..checks.subject import Record, Row, Subject
 from ..engine.chunks import generator, padded
 from ..engine.model import output
 from ..score import logit, probability

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.chunks import chunk_slices, padded
 from ..models.factory import fresh
 from ..train import train

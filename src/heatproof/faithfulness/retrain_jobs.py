@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.chunks import chunk_slices
 from ..engine.model import own
 from ..experiment.files import read_rows

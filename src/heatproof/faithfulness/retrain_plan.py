@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 
 from ..audit import placed
-from ..checks.chain import Subject, needs_model
+from ..checks.explained import needs_model
+from ..checks.subject import Subject
 from ..errors import InputError
 from ..experiment.run import finished, thread_count
 from ..experiment.trial import try_methods

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..checks.chain import Record, Subject, explain_all
+from ..checks.explained import explain_all
+from ..checks.subject import Record, Subject
 from ..engine.chunks import chunk_slices, padded
 from ..engine.model import predict
 from ..perturb import blurred

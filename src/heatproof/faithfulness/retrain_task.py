@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..checks.chain import Row
+from ..checks.subject import Row
 from .retrain_data import Entry, Palette
 
 ACCURACY, TIED = "accuracy", "tied_share"

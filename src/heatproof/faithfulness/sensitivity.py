@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks.chain import Record
+from ..checks.subject import Record
 from ..engine.chunks import sample_generators
 from ..errors import InputError
 from ..score import logit

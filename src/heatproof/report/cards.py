@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..experiment.results import Results
 from ..plots._select import bottom, checks_of, first_check, metrics_of, without_verdict
 from ..plots._style import is_control, metric_name

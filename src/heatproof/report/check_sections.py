@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..experiment.results import Results
 from ..plots import combined, similarity_bars
 from ..plots._select import methods_of, metrics_of, rows_of, stage_names

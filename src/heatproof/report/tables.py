@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..checks.chain import DECIDING
+from ..checks.compared import DECIDING
 from ..experiment.results import Results
 from ..plots._select import advances, checks_of, in_order, metrics_of, ranked, stage_names
 from ..plots._style import check_name, is_control, metric_name

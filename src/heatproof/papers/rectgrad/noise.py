@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...checks.chain import Subject, explain_all
+from ...checks.explained import explain_all
+from ...checks.subject import Subject
 from ...data.digits import digit_scenes
 from ...data.masks import masks_for, smaller_than
 from ...data.preprocess import Preprocess
