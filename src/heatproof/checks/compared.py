@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..similarity.comparison import Comparison, Reader
-from ..similarity.maps import Pixels, check_pair, usable
+from ..similarity.maps import Pixels, check_pair
 from ..similarity.metrics import Metric, metric_from_text
 from ..similarity.spearman import SUPPORT, ZERO_PATTERN_NULL, ZERO_SHARE
 from .subject import Maps, Row, Subject
@@ -44,7 +44,7 @@ def compare(subject: Subject, a: Maps, b: Maps, shard: list[int], check: str, st
 
 def orderless(pixels: Pixels) -> Tensor:
     """Which maps carry no order of pixels: the same value everywhere, or not finite. ``(B,)`` bool."""
-    return ~usable(pixels.signed, pixels.absolute)
+    return ~(pixels.varied & pixels.varied_absolute)
 
 
 def _readers(metrics: tuple[str, ...]) -> list[Reader]:

@@ -34,7 +34,7 @@ def deviations(rows: Tensor, valid: Tensor) -> Rows:
     return Rows(values, row_sums(values * values), valid & usable(rows))
 
 
-def ranks(rows: Tensor, valid: Tensor) -> Rows:
+def ranks(rows: Tensor, valid: Tensor | None = None) -> Rows:
     """What Spearman's correlation reads of rows: twice their average ranks, less the mean, whole numbers. ``(B, N)``.
 
     The numbers stay below N, which float32 holds up to 16 million pixels, and the sums of their squares below 2^53 up to
@@ -43,7 +43,9 @@ def ranks(rows: Tensor, valid: Tensor) -> Rows:
     ordered, places = _sorted(_keys(rows))
     centred = _twice_average_places(ordered).sub_(rows.shape[1] - 1).float()
     values = torch.empty_like(centred).scatter_(1, places, centred)
-    return Rows(values, row_sums(values.double().square_()), valid & usable(rows))
+    ends = rows.gather(1, places[:, [0, -1]])  # least and largest; NaN is at one of the two
+    varied = usable(ends)
+    return Rows(values, row_sums(values.double().square_()), varied if valid is None else valid & varied)
 
 
 def correlation(a: Rows, b: Rows) -> Tensor:

@@ -66,6 +66,14 @@ class Pixels:
 
     def __init__(self, maps: Tensor, apart: bool = True) -> None:
         self.maps, self.apart = maps, apart
+        self._read: dict[Any, Any] = {}
+
+    def once(self, reader: Callable[[Pixels], F]) -> F:
+        """What a reader reads of these maps, the first time it is asked for."""
+        if reader not in self._read:
+            self._read[reader] = reader(self)
+        found: F = self._read[reader]
+        return found
 
     @cached_property
     def signed(self) -> Tensor:
@@ -73,7 +81,17 @@ class Pixels:
 
     @cached_property
     def absolute(self) -> Tensor:
-        return per_pixel(self.maps, absolute=True)
+        """`signed` itself where no value is negative, so that what was read of it is not read again."""
+        return self.signed if (self.maps >= 0).all() else per_pixel(self.maps, absolute=True)
+
+    @cached_property
+    def varied(self) -> Tensor:
+        """Whether `signed` is usable. ``(B,)`` bool."""
+        return usable(self.signed)
+
+    @cached_property
+    def varied_absolute(self) -> Tensor:
+        return self.varied if self.absolute is self.signed else usable(self.absolute)
 
     @property
     def channels(self) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .comparison import Comparison
 from .correlation import Rows, correlation, ranks
-from .maps import Pixels, check_pair, or_nan, row_sums, usable
+from .maps import Pixels, check_pair, or_nan, row_sums
 
 
 class Support(NamedTuple):
@@ -113,22 +113,23 @@ def zero_pattern_null(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _signed_ranks(pixels: Pixels) -> Rows:
-    return _ranked(pixels.signed)
+    return pixels.once(_ranks_of_signed)
 
 
 def _absolute_ranks(pixels: Pixels) -> Absolute:
-    return Absolute(_ranked(pixels.absolute), _support(pixels))
+    if pixels.absolute is pixels.signed:
+        return Absolute(pixels.once(_ranks_of_signed), _support(pixels))
+    return Absolute(ranks(pixels.absolute.flatten(1)), _support(pixels))
 
 
-def _ranked(values: Tensor) -> Rows:
-    rows = values.flatten(1)
-    return ranks(rows, usable(rows))
+def _ranks_of_signed(pixels: Pixels) -> Rows:
+    return ranks(pixels.signed.flatten(1))
 
 
 def _support(pixels: Pixels) -> Support:
     rows = pixels.absolute.flatten(1)
     # NaN and infinity are the largest of values that are not negative
-    return Support(rows != 0, rows.amax(1).isfinite(), usable(rows))
+    return Support(rows != 0, rows.amax(1).isfinite(), pixels.varied_absolute)
 
 
 def _absolute_correlation(a: Absolute, b: Absolute) -> Tensor:
