@@ -27,13 +27,14 @@ from .experiment.folder import PLANTED, claim, save_photos, to_picture
 from .experiment.identity import model_fingerprint, weights_hash
 from .experiment.jobs import Job
 from .experiment.planning import Work, depends, megabytes, planned_jobs
+from .experiment.pool import run_jobs_in_processes
 from .experiment.record import record
 from .experiment.results import Results, load
-from .experiment.run import Progress, finished, run_jobs, thread_count
+from .experiment.run import Progress, finished, thread_count
 from .experiment.settings import CHUNK as CHUNK
 from .experiment.settings import Settings, settings_from
 from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
-from .experiment.work import competing, planted_networks, work
+from .experiment.work import Setup, competing, planted_networks
 from .named import named_methods
 from .report.render import render
 from .score import check_target, predicted
@@ -86,6 +87,7 @@ class AuditPlan:
     jobs: list[tuple[str, Job]]
     minutes: float
     megabytes: float
+    workers: int = 1
 
     @property
     def folder(self) -> Path:
@@ -223,7 +225,10 @@ def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int,
     )  # fmt: skip
     keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
     seconds += PLANTED_SECONDS if "planted" in checks and not (Path(s.out) / PLANTED).exists() else 0
-    return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned))
+    workers, alone = _workers(subject, s)
+    config["warnings"] += [alone] if alone else []
+    seconds /= min(workers, len(keyed))
+    return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned), workers)
 
 
 def _networks(s: Settings, checks: Sequence[str]) -> dict[str, Any]:
@@ -252,14 +257,26 @@ def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
     prepare(plan)
     save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
-    run_jobs(
-        plan.jobs,
-        lambda j: work(j, plan.subject, plan.settings, plan.folder),
-        plan.folder,
-        plan.config["threads"],
-        progress,
+    run_jobs_in_processes(
+        plan.jobs, _setup(plan.subject, plan.settings), plan.folder, plan.config["threads"], plan.workers, progress
     )
     return read_audit(plan.folder)
+
+
+def _setup(subject: Subject, settings: Settings) -> Setup:
+    return Setup(subject, replace(settings, photos=None, about=None), Path(settings.out))
+
+
+def _workers(subject: Subject, settings: Settings) -> tuple[int, str]:
+    """Processes that jobs run in, and why not as many as were asked for, or ""."""
+    if settings.workers == 1:
+        return 1, ""
+    why = "a GPU does one job at a time" if subject.images.device.type != "cpu" else ""
+    if not why and (refused := _setup(subject, settings).not_sendable()):
+        why = f"this cannot be sent to another process: {refused}; define model, methods and factory at the top of a module"
+    return (
+        (1, f"workers={settings.workers}, but jobs run one after the other: {why}") if why else (settings.workers, "")
+    )
 
 
 def _photo(plan: AuditPlan, i: int) -> Any:

@@ -123,6 +123,9 @@ def audit(
     ] = 8,
     device: Device = "auto",
     threads: Threads = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="processes side by side, on a CPU; with --threads 1, one a core is the fastest")
+    ] = 1,
     seed: Seed = 0,
 ) -> None:
     """Test whether maps depend on the network: randomise it block by block, and judge each map against its null.
@@ -185,6 +188,7 @@ def audit(
                 seed=seed,
                 device=where,
                 threads=threads,
+                workers=workers,
                 chunk=chunk,
                 score=score_from(score),
                 factory=given.loaded.factory,

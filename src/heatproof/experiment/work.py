@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -33,6 +35,27 @@ __all__ = ["competing", "planted_networks", "work"]
 
 CLASS_METHODS = ("gradient_x_input", "cgi")
 """The rows of the sheet of all-class maps where the audit has no competition of its own."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Gives the work of an audit's jobs, in this process or in another."""
+
+    subject: Subject
+    settings: Settings
+    folder: Path
+
+    def __call__(self) -> Callable[[Job], Record]:
+        subject = replace(self.subject, model=own(self.subject.model))
+        return lambda j: work(j, subject, self.settings, self.folder)
+
+    def not_sendable(self) -> str:
+        """Why it cannot be sent to another process; "" where it can."""
+        try:
+            pickle.dumps(self)
+        except Exception as error:  # a class's own pickling can fail in any way
+            return str(error)
+        return ""
 
 
 def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
