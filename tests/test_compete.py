@@ -17,6 +17,7 @@ import heatproof as hp
 from heatproof.combine import configure, effort_of, with_effort
 from heatproof.combine.contest import contest
 from heatproof.combine.head import linear_head
+from heatproof.engine import pullback
 from heatproof.engine.model import counted_rows, own
 from heatproof.named import method_from_text
 from heatproof.types import spec_of
@@ -529,3 +530,35 @@ def test_one_forward_serves_all_classes() -> None:
     with counted_rows() as rows:
         hp.compete(hp.gradient_x_input, chunk=2, shortcut=False)(net, x, targets())
     assert rows == [2 * len(x)]
+
+
+class Grouped(nn.Module):
+    """Fewer features than classes behind a convolution, in groups or not."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            self.conv = nn.Conv2d(2, 10, 3, groups=groups)
+            self.head = nn.Linear(10, 30)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.conv(x).relu().mean((2, 3)))
+        return out
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_features_go_back_together_but_for_convolutions_in_groups(groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten features are groups of 4, 4 and 2, whatever the chunk; alone they give the same map."""
+    sizes: list[int] = []
+    batched = pullback._batched
+    monkeypatch.setattr(
+        pullback, "_batched", lambda out, score, t, *a, **k: sizes.append(len(t)) or batched(out, score, t, *a, **k)
+    )
+    model = Grouped(groups).double().eval()
+    x = torch.randn(2, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    maps = [hp.compete(hp.gradient_x_input, chunk=chunk)(model, x, torch.tensor([1, 2])) for chunk in (1, 5, 16)]
+    assert sizes == ([4, 4, 2] * 3 if groups == 1 else [])
+    assert torch.equal(maps[0], maps[1]) and torch.equal(maps[1], maps[2])
+    plain = hp.compete(hp.gradient_x_input, shortcut=False)(model, x, torch.tensor([1, 2]))
+    torch.testing.assert_close(maps[0], plain, rtol=1e-10, atol=1e-12)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..engine.chunks import chunk_slices
 from ..engine.model import call_model, own
+from ..engine.pullback import GROUP, together
 from ..engine.twin import twin
 from ..errors import ModelError
 from .contest import Rows
@@ -18,7 +19,7 @@ from .contest import Rows
 ELEMENTS = 2**26
 """Values of all features' maps held at once; beyond it samples go through in smaller groups."""
 
-ROWS = 16
+ROWS = 64
 """Classes in one product with the weights."""
 
 
@@ -41,7 +42,9 @@ class Head:
         """
         features = torch.arange(self.weight.shape[1], device=self.weight.device)
         rows = features[:, None].expand(-1, batch)
-        maps = torch.cat([maps_of_features(rows[part]) for part in chunk_slices(len(rows), chunk)])
+        whole = max(GROUP, chunk - chunk % GROUP)  # so that a feature's place in a pass does not hang on the chunk
+        with together():
+            maps = torch.cat([maps_of_features(rows[part]) for part in chunk_slices(len(rows), whole)])
         shape, flat = maps.shape[2:], maps.flatten(2).transpose(0, 1)  # (B, F, N)
         weight, first = self.weight.to(maps.dtype), first_alike(self.weight)
 

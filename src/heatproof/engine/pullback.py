@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -13,6 +14,10 @@ from ..errors import InputError, ModelError
 from ..types import Score
 from .guard import Taint, check_graph
 from .interpose import Interpose, RuleSet
+
+GROUP = 4
+"""Targets in one backward pass where they may be together; more are no faster on a CPU."""
+_TOGETHER: ContextVar[bool] = ContextVar("heatproof_together", default=False)
 
 
 @contextmanager
@@ -32,10 +37,45 @@ def pull_back(
     """Gradients of the scores of targets (K, B) at the roots, each (K, ...).
 
     One by one: in a product for many classes at once the rounding of a class hangs on its place, and of two equal
-    classes each would beat the other in a competition.
+    classes each would beat the other in a competition. `together` allows it, for what does not compete.
     """
+    if _TOGETHER.get() and rules is None and isinstance(out, Tensor) and not _has_groups(out):
+        columns = [_batched(out, score, t, roots, keep=True) for t in torch.split(targets, GROUP)]
+        return [torch.cat(parts) for parts in zip(*columns, strict=True)]
     rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
     return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Within: plain gradients of `GROUP` targets come of one backward pass, each with the rounding of its place in it.
+
+    ViT-tiny: 28 ms a target on 2 cores, 35 one by one. Convolutions in groups, which then take longer, stay alone.
+    """
+    token = _TOGETHER.set(True)
+    try:
+        yield
+    finally:
+        _TOGETHER.reset(token)
+
+
+def _batched(out: Tensor, score: Score, targets: Tensor, roots: list[Any], *, keep: bool) -> tuple[Tensor, ...]:
+    cotangents = torch.stack([_cotangent(out, score, t) for t in targets])
+    return torch.autograd.grad(out, roots, cotangents, retain_graph=keep, is_grads_batched=True)
+
+
+def _has_groups(out: Tensor) -> bool:
+    """Whether a convolution in groups is part of the graph, or a function of the user's, which may not know batches."""
+    seen, todo = set(), [out.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if getattr(node, "_saved_groups", 1) != 1 or hasattr(node, "_forward_cls"):
+            return True
+        todo += [parent for parent, _ in node.next_functions]
+    return False
 
 
 def _single(
