@@ -559,6 +559,6 @@ def test_features_go_back_together_but_for_convolutions_in_groups(groups: int, m
     x = torch.randn(2, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     maps = [hp.compete(hp.gradient_x_input, chunk=chunk)(model, x, torch.tensor([1, 2])) for chunk in (1, 5, 16)]
     assert sizes == ([4, 4, 2] * 3 if groups == 1 else [])
-    assert torch.equal(maps[0], maps[1]) and torch.equal(maps[1], maps[2])
+    assert all(torch.equal(maps[0], other) for other in maps[1:])
     plain = hp.compete(hp.gradient_x_input, shortcut=False)(model, x, torch.tensor([1, 2]))
     torch.testing.assert_close(maps[0], plain, rtol=1e-10, atol=1e-12)

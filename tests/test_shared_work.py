@@ -177,9 +177,9 @@ class TestMemory:
         from heatproof.checks import stage_plan
 
         estimated = counting(monkeypatch, stage_plan, "reestimate")
-        dead = counting(monkeypatch, chains, "why_dead")
-        asked = counting(monkeypatch, chains, "output")
-        explained = counting(monkeypatch, chains, "explain_all")
+        dead = counting(monkeypatch, explained, "why_dead")
+        asked = counting(monkeypatch, explained, "output")
+        runs = counting(monkeypatch, chains, "explain_all")
         one = subject(Net(), {"gradient": hp.gradient})
         stages = tuple(range(1, len(one.blocks) + 1))
         with_norm = len(stages)
@@ -191,8 +191,8 @@ class TestMemory:
             "a forward of its own only where none re-estimated statistics"
         )
         assert 0 < len(estimated) <= 2 * with_norm
-        assert len({args[3] for args in explained if args[3] == "original"}) == 1
-        assert len([args for args in explained if args[3] == "original"]) == 2  # one for each shard
+        assert len({args[3] for args in runs if args[3] == "original"}) == 1
+        assert len([args for args in runs if args[3] == "original"]) == 2  # one for each shard
 
     def test_a_dead_stage_is_dead_however_it_is_asked(self) -> None:
         """By the forward that estimated its statistics, and by one of its own in a job that found them in memory."""
