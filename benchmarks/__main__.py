@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from rich.console import Console
 from .measure import measured
 from .row import Row
 from .rows import ROWS
-from .table import line, table
+from .table import line, markdown, table
 
 PEERS = ("captum", "quantus", "scipy", "scikit-image", "torchvision", "timm", "numpy")
 
@@ -34,6 +35,7 @@ def main(
     threads: Annotated[int | None, typer.Option(help="of torch; default: its own choice")] = None,
 ) -> None:
     """Check that both sides agree, time them in turn, print a table with targets, write JSON."""
+    warnings.simplefilter("ignore")  # what the peers warn of would hide the rows
     if threads:
         torch.set_num_threads(threads)
     wanted = [row for row in ROWS if not rows or row.id.startswith(tuple(rows))]
@@ -50,8 +52,9 @@ def main(
         console.print(line(found[-1]), markup=False, highlight=False, soft_wrap=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps({**_machine(), "rows": found}, indent=1) + "\n")  # after each: a stop loses one row
+        out.with_suffix(".md").write_text(markdown(found))
     console.print(table(found))
-    console.print(f"all runs: {out}", markup=False)
+    console.print(f"all runs: {out}, as a page: {out.with_suffix('.md')}", markup=False)
 
 
 class Pace:

@@ -25,6 +25,15 @@ def table(found: Sequence[Found]) -> Table:
     return shown
 
 
+def markdown(found: Sequence[Found]) -> str:
+    """The same rows as a table for a page, with what was measured of both sides."""
+    lines = ["| row | what | against | target | time | memory | | measured |", "|---|---|---|---|---|---|---|---|"]
+    for about in found:
+        cells = (_target(about), _time(about), _space(about), mark(about), "; ".join(_numbers(about)))
+        lines.append("| " + " | ".join((f"`{about['id']}`", about["what"], about["against"], *cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _numbers(found: Found) -> list[str]:
     if "failed" in found:
         return [found["failed"]]

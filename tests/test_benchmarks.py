@@ -9,7 +9,7 @@ import pytest
 from benchmarks.measure import Found, mark, measured
 from benchmarks.row import Growth, Pair, Row, close, require
 from benchmarks.rows import ROWS
-from benchmarks.table import line, table
+from benchmarks.table import line, markdown, table
 from benchmarks.timing import Timed, alternating, exponent
 from rich.console import Console
 
@@ -110,3 +110,12 @@ def test_values_apart_and_values_that_are_none_are_refused() -> None:
     for other in (torch.tensor([1.0, 1.1]), torch.tensor([1.0, torch.nan]), torch.ones(3)):
         with pytest.raises(ValueError, match="disagree"):
             close(torch.ones(2), other)
+
+
+def test_the_page_has_a_row_for_every_row() -> None:
+    """docs/performance.md holds what `make bench` measured; a new row must be measured for it."""
+    page = (Path(__file__).parents[1] / "docs" / "performance.md").read_text()
+    assert [text.split("`")[1] for text in page.splitlines() if text.startswith("| `")] == [r.id for r in ROWS]
+    assert markdown([RECORD]).splitlines()[-1] == (
+        "| `one` | work | a peer | 1.00x | 0.50x (0.50, 0.50) |  | kept | equal; 1.000 s against 2.000 s |"
+    )
