@@ -84,7 +84,9 @@ def null_stage(subject: Subject, number: int) -> Stage:
 
     Where the check goes towards another checkpoint, which is one network and no sample, nulls are drawn as by "original".
     """
-    drawn = subject if isinstance(subject.init, str) else replace(subject, init="original")
+    drawn = subject
+    if not isinstance(subject.init, str):
+        drawn = memory_of(subject).other("init", lambda: replace(subject, init="original"))
     return next(randomised(drawn, "full", NULL_SEEDS + subject.seed * 1000 + number))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..similarity.maps import per_pixel
-from .chain import null_stage
+from .chain import null_stage, original_maps
 from .explained import explain_all, note_said
 from .subject import Maps, Record, Row, Subject
 
@@ -42,7 +42,7 @@ def efficient(subject: Subject, shard: list[int], networks: int, bins: int = BIN
         if type(value) is not int or value < least:
             raise InputError(f"efficient({name}={value!r}): expected a whole number of {least} or more")
     record = Record()
-    original = explain_all(subject, subject.model, shard, "original")
+    original = original_maps(subject, shard)
     before = _entropies(original, bins)
     record.rows += _rows(subject, original, before, before, shard, "entropy", 0, 0)
     for number in range(1, networks + 1):

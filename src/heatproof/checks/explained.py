@@ -13,7 +13,7 @@ from ..engine.model import output, own
 from ..engine.passes import TERMS, forward
 from ..engine.sharing import shared_passes
 from ..errors import HeatproofError, InputError, ModelError
-from ..score import predicted
+from ..score import check_output, predicted
 from ..types import Explain, Score, needs_of, spec_of
 from .memory import memory_of
 from .subject import Maps, Record, Subject
@@ -136,16 +136,24 @@ def _why_dead_once(private: nn.Module, subject: Subject, variant: str) -> str:
     """`why_dead` of the calibration batch, so that the answer is the same for every shard; "" where it leaves something."""
     known = memory_of(subject).dead
     if variant not in known:
-        x = subject.calibration
-        known[variant] = why_dead(output(private, x, subject.score), x, variant)
+        try:
+            known[variant] = why_dead(output(private, subject.calibration, subject.score), subject.calibration, variant)
+        except ModelError as error:
+            known[variant] = str(error)
     return known[variant]
 
 
 def note_said(subject: Subject, variant: str, said: Any) -> None:
     """What a stage said of the calibration batch when its statistics were estimated tells whether it is dead: no forward
     of its own is needed for that."""
-    if said is not None:
-        memory_of(subject).dead.setdefault(variant, why_dead(said, subject.calibration, variant))
+    known = memory_of(subject).dead
+    if said is None or variant in known:
+        return
+    try:
+        check_output(said, subject.score, len(subject.calibration))
+        known[variant] = why_dead(said, subject.calibration, variant)
+    except ModelError as error:
+        known[variant] = str(error)
 
 
 def why_dead(out: Any, x: Tensor, variant: str) -> str:

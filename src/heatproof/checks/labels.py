@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from .chain import original_maps
 from .compared import compare
 from .explained import explain_all
 from .pair import Pair, permuted, user_pair
@@ -27,7 +28,7 @@ def labels_job(subject: Subject, shard: list[int], pair_index: int, permuted_mod
         another class than the one explained.
     """
     record = Record()
-    original = explain_all(subject, subject.model, shard, "original")
+    original = original_maps(subject, shard)
     maps = explain_all(subject, permuted_model, shard, f"labels/{pair_index}", record, "labels", 1, pair_index)
     record.rows += compare(subject, original, maps, shard, "labels", 1, pair_index)
     return record

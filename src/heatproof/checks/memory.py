@@ -6,6 +6,7 @@ networks, and chains of networks the same original maps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -39,15 +40,23 @@ class Memory:
 
     Attributes:
         originals: the original network's maps on the last shard. dead: why a variant leaves nothing to explain, or "".
+        others: subjects made out of this one, with memories of their own.
     """
 
     originals: dict[tuple[int, ...], Maps] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
+    others: dict[str, Subject] = field(default_factory=dict)
     _chains: dict[tuple[str, int, str], Statistics] = field(default_factory=dict)
     _room: list[int] = field(default_factory=lambda: [MOST])
 
     def keep_original(self, shard: tuple[int, ...], maps: Maps) -> None:
         self.originals = {shard: maps}
+
+    def other(self, name: str, make: Callable[[], Subject]) -> Subject:
+        """A subject made out of this one, the same one each time."""
+        if name not in self.others:
+            self.others[name] = make()
+        return self.others[name]
 
     def of_chain(self, order: str, seed: int, which: str) -> Statistics:
         """Running statistics of one randomisation's stages, to be read and added to."""

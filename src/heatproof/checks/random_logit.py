@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from ..engine.chunks import generator, whole_seed
+from .chain import original_maps
 from .class_count import outputs_by_class
 from .compared import compare
 from .explained import explain_all
@@ -39,7 +40,7 @@ def random_logit(subject: Subject, shard: list[int], seed: int) -> Record:
     targets = subject.targets.clone()
     targets[shard] = torch.tensor(drawn, device=targets.device)
     fixed = replace(subject, targets=targets, classes="fixed")  # "predicted" would take the drawn class away
-    original = explain_all(subject, subject.model, shard, "original")
+    original = original_maps(subject, shard)
     other = explain_all(fixed, subject.model, shard, f"{CHECK}/{seed}")  # another variant: controls draw new noise
     record = Record()
     for i, c in zip(shard, drawn, strict=True):

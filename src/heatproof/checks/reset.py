@@ -37,6 +37,7 @@ def _reinitialised(module: nn.Module, path: str, seed: int) -> dict[str, Tensor]
     fresh = copy.deepcopy(module)  # private already: its tensors are shared with the user's model, the copy's are not
     with global_seed(generator("reset", seed, path).initial_seed() % 2**31), torch.no_grad():
         for parameter in fresh.parameters():
+            parameter.data = parameter.data.contiguous()  # random numbers fill a tensor in the order of its memory
             parameter.requires_grad_(True)
         reset: Any = initialiser(fresh)
         try:

@@ -92,15 +92,15 @@ def make_stage(plan: Plan, position: int, chosen: list[Block], share: float) -> 
     replace = {n: _mixed(held[n], draws.values[n], share) for n in names if n in draws.values}
     statistics = [n for n in names if n.endswith(STATISTICS) and n not in replace and plan.batch_norm != "keep"]
     reset = {n: _mixed(held[n], reset_value(n, held[n]), share) for n in statistics}
-    known = plan.statistics.get(position)
-    # a forward may write to its buffers, and calibration does
-    stage = twin(plan.model, replace | reset | {n: t.clone() for n, t in (known or {}).items()}, own_buffers=True)
+    known, said = plan.statistics.get(position), None
     seen = {n for n in statistics if n not in plan.unused}
-    said = None
     if known is None and plan.batch_norm == "reestimate" and seen and plan.calibration is not None:
-        said = reestimate(stage, seen, plan.calibration)
-        now = tensors(stage)
-        plan.statistics[position] = {n: now[n].clone() for n in seen}
+        # on a twin of its own: the forward may write to other buffers as well, and a stage with known statistics runs none
+        trial = twin(plan.model, replace | reset, own_buffers=True)
+        said = reestimate(trial, seen, plan.calibration)
+        now = tensors(trial)
+        known = plan.statistics[position] = {n: now[n] for n in seen}
+    stage = twin(plan.model, replace | reset | {n: t.clone() for n, t in (known or {}).items()}, own_buffers=True)
     _check_stage(plan, draws, replace, stage)
     return stage, said
 

@@ -45,14 +45,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Tap:
-    """What was seen at a place: its name, a copy of the value, the gradient edge, which dimension is the channel, and the
-    height and width that its tokens form, None where it has none."""
+    """What was seen at a place: its name, the value, the gradient edge, which dimension is the channel, and the height and
+    width that its tokens form, None where it has none. version: of the value as it was seen, where it is no copy."""
 
     name: str
     value: Tensor
     edge: Any
     channel: int = 1
     grid: tuple[int, int] | None = None
+    version: int | None = None
 
 
 Answer = Callable[[Call], Any]

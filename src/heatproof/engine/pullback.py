@@ -39,9 +39,14 @@ def pull_back(
     One by one: in a product for many classes at once the rounding of a class hangs on its place, and of two equal
     classes each would beat the other in a competition. `together` allows it, for what does not compete.
     """
-    if _TOGETHER.get() and rules is None and isinstance(out, Tensor) and not _has_groups(out):
-        columns = [_batched(out, score, t, roots, keep=True) for t in torch.split(targets, GROUP)]
-        return [torch.cat(parts) for parts in zip(*columns, strict=True)]
+    if _TOGETHER.get() and rules is None and isinstance(out, Tensor) and not _stays_alone(out):
+        try:
+            columns = [_batched(out, score, t, roots) for t in torch.split(targets, GROUP)]
+            return [torch.cat(parts) for parts in zip(*columns, strict=True)]
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # a hook of the user's that looks at its gradient, say: one by one it may work
+            pass
     rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
     return [torch.stack(column) for column in zip(*rows, strict=True)]
 
@@ -59,12 +64,12 @@ def together() -> Iterator[None]:
         _TOGETHER.reset(token)
 
 
-def _batched(out: Tensor, score: Score, targets: Tensor, roots: list[Any], *, keep: bool) -> tuple[Tensor, ...]:
+def _batched(out: Tensor, score: Score, targets: Tensor, roots: list[Any]) -> tuple[Tensor, ...]:
     cotangents = torch.stack([_cotangent(out, score, t) for t in targets])
-    return torch.autograd.grad(out, roots, cotangents, retain_graph=keep, is_grads_batched=True)
+    return torch.autograd.grad(out, roots, cotangents, retain_graph=True, is_grads_batched=True)
 
 
-def _has_groups(out: Tensor) -> bool:
+def _stays_alone(out: Tensor) -> bool:
     """Whether a convolution in groups is part of the graph, or a function of the user's, which may not know batches."""
     seen, todo = set(), [out.grad_fn]
     while todo:

@@ -73,11 +73,16 @@ class SpatialTap:
                 f"them is {chosen.name!r}, too early to explain a class; give layer=, the path of a module"
                 + (f", for example layer={self.mixed_norm!r}" if self.mixed_norm else "")
             )
+        if chosen.version is not None and chosen.value._version != chosen.version:
+            raise NotApplicable(
+                f"the layer that gradcam takes, {chosen.name!r}, is written over by code that heatproof cannot see "
+                "(TorchScript, an extension); give layer=, the path of a module"
+            )
         return chosen
 
     def _tap(self, call: Call, out: Tensor) -> Tap:
         name = call.module or f"op:{call.index}"
-        return Tap(name, out.detach(), get_gradient_edge(out), _axis(self.layouts.of(out)))
+        return Tap(name, out.detach(), get_gradient_edge(out), _axis(self.layouts.of(out)), version=out._version)
 
     def _has_space(self, out: Tensor) -> bool:
         layout = self.layouts.of(out)
@@ -91,7 +96,7 @@ def _kept(tap: Tap | None, call: Call) -> Tap | None:
     shared = tap.value.untyped_storage().data_ptr()
     if all(t.untyped_storage().data_ptr() != shared for t in call.tensors()):
         return tap
-    return replace(tap, value=tap.value.clone())
+    return replace(tap, value=tap.value.clone(), version=None)
 
 
 class LayerTap:

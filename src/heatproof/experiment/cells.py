@@ -100,13 +100,16 @@ class Cells:
 
 
 def _pivoted(rows: pd.DataFrame, column: str, images: int) -> dict[tuple[Any, ...], Cell]:
-    """Grids of (seeds, images); NaN where a shard has no row, as for support-only Spearman on maps without zeros."""
+    """Grids of (seeds, images); NaN where a shard has no row, as for support-only Spearman on maps without zeros.
+
+    A check with images of its own (planted) may have more than the run.
+    """
     rows = rows[rows["image"] >= 0]  # a refused method has one row, of no image
     seed, image, values = (rows[name].to_numpy() for name in ("seed", "image", column))
     found: dict[Any, Cell] = {}
     for key, members in rows.groupby(["check", "method", "metric", "place"], sort=False).indices.items():
         seeds, which = np.unique(seed[members], return_inverse=True)
-        grid = np.full((len(seeds), images), np.nan)
+        grid = np.full((len(seeds), max(images, int(image[members].max()) + 1)), np.nan)
         grid[which, image[members]] = values[members]
         found[key] = grid
     return found

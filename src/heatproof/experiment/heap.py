@@ -7,6 +7,7 @@ an eighth of an audit's time on 2 cores, and more on many, since only one of the
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ _GIVE_BACK = ((_MMAP_MAX, 65_536), (_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2
 
 @contextmanager
 def kept_heap() -> Iterator[None]:
-    """Keep freed memory for the tensors to come, and give it back at the end. Does nothing where there is no glibc."""
+    """Keep freed memory for the tensors to come, and give it back at the end. Does nothing where there is no glibc, or
+    where the environment sets how it allocates."""
     libc = _glibc()
     if libc is None:
         yield
@@ -41,4 +43,5 @@ def _set(libc: Any, options: tuple[tuple[int, int], ...]) -> None:
 
 @lru_cache(maxsize=1)
 def _glibc() -> Any:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    chosen = [name for name in os.environ if name.startswith("MALLOC_") or name == "GLIBC_TUNABLES"]
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" and not chosen else None

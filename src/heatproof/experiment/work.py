@@ -18,6 +18,7 @@ from ..checks.kept_check import competitions as competing
 from ..checks.kept_check import kept_job
 from ..checks.kinds import COPIES, SIGMA
 from ..checks.labels import labels_job
+from ..checks.memory import memory_of
 from ..checks.planted import PlantedPair, planted_job, planted_pair
 from ..checks.random_logit import random_logit
 from ..checks.smooth_check import smoothed
@@ -63,13 +64,12 @@ def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
     shard = list(j["shard"])
     match j.kind:
         case "chain":
-            one = smoothed(subject, COPIES, SIGMA) if j["check"] == "smooth" else subject
+            one = _smooth(subject) if j["check"] == "smooth" else subject
             return chain(one, shard, j["check"], j["seed"], tuple(j["stages"]), frozenset(j["keep"]))
         case "null":
             return null_chain(subject, shard, j["networks"], frozenset(j["keep"]))
         case "smooth_null":
-            one = smoothed(subject, COPIES, SIGMA)
-            return null_chain(one, shard, j["networks"], frozenset(), "smooth_null", "smooth_prior")
+            return null_chain(_smooth(subject), shard, j["networks"], frozenset(), "smooth_null", "smooth_prior")
         case "faithfulness":
             return quick_faithfulness(subject, shard)
         case "labels":
@@ -87,6 +87,10 @@ def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
         case "planted":
             return planted_job(subject.methods, subject.metrics, planted_networks(folder, subject.seed))
     raise InputError(f"there is no job of kind {j.kind!r}")
+
+
+def _smooth(subject: Subject) -> Subject:
+    return memory_of(subject).other("smooth", lambda: smoothed(subject, COPIES, SIGMA))
 
 
 def planted_networks(folder: Path, seed: int, progress: Progress | None = None) -> PlantedPair:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..checks.explained import explain_all
+from ..checks.chain import original_maps
 from ..checks.subject import Record, Row, Subject
 from ..engine.chunks import generator, padded
 from ..engine.model import output
@@ -34,7 +34,7 @@ def quick_faithfulness(subject: Subject, shard: list[int]) -> Record:
     index = padded(torch.tensor(shard), subject.chunk)
     x = subject.images[index.to(subject.images.device)]
     target = subject.targets[index.to(subject.targets.device)].to(x.device)
-    maps = explain_all(subject, subject.model, shard, "original")
+    maps = original_maps(subject, shard)
     noise = [
         torch.stack([torch.rand(1, *x.shape[2:], generator=generator("order", subject.seed, o, int(i))) for i in index])
         for o in range(ORDERS)
