@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.methods.integrated_gradients import ROWS as CHUNK
 
 from .networks import RANGE, images, network, targets
 from .row import Pair, Row, close, require
@@ -23,7 +24,10 @@ Explain = Callable[[Tensor, Tensor], Tensor]
 
 
 def _integrated(model: nn.Module, chunk: int | None) -> Explain:
+    """chunk: None for its defaults; else rows at once as many as ours."""
     from captum.attr import IntegratedGradients
+
+    chunk = None if chunk is None else CHUNK
 
     method = IntegratedGradients(model)
     return lambda x, t: method.attribute(x, target=t, n_steps=STEPS, internal_batch_size=chunk, method="riemann_middle")

@@ -20,11 +20,11 @@ def _pair(name: str) -> Pair:
 
     def theirs() -> Tensor:
         leaf = x.clone().requires_grad_()
-        out = model(leaf)[0]
-        (own,) = torch.autograd.grad(out[target], leaf, retain_graph=True)
+        out = model(leaf)
+        (own,) = torch.autograd.grad(out[0, target], leaf, retain_graph=True)
         low, high = own * x, own * x
-        for logit in out.unbind():
-            share = torch.autograd.grad(logit, leaf, retain_graph=True)[0].mul_(x)
+        for c in range(out.shape[1]):
+            share = torch.autograd.grad(out[0, c], leaf, retain_graph=True)[0].mul_(x)
             torch.minimum(low, share, out=low)
             torch.maximum(high, share, out=high)
         own = own * x

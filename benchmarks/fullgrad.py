@@ -35,7 +35,9 @@ def _pair(name: str) -> Pair:
 
 def _row(name: str, target: float) -> Row:
     what = f"fullgrad, {name}, batch {BATCH}"
-    return Row(f"fullgrad/{name}/official", what, "the authors' code", lambda: _pair(name), target, None, 1.2)
+    return Row(
+        f"fullgrad/{name}/official", what, "the authors' code, re-implemented", lambda: _pair(name), target, None, 1.2
+    )
 
 
 ROWS = (_row("vgg16_bn", 0.45), _row("resnet18", 0.2))

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import linear_regression, median
+from statistics import median
 from typing import Any
 
 import torch
@@ -60,8 +60,12 @@ def growing(growth: Growth) -> tuple[str, dict[int, float]]:
 
 
 def exponent(seconds: Mapping[int, float]) -> float:
-    """Of the power of the size that the times grow with, by least squares."""
-    return linear_regression([math.log(n) for n in seconds], [math.log(s) for s in seconds.values()]).slope
+    """p in t = a + b n^p through three sizes of equal ratio: a, what any size takes (a report, a trial), does not count."""
+    small, middle, large = sorted(seconds)
+    first, second = seconds[middle] - seconds[small], seconds[large] - seconds[middle]
+    if first <= 0 or second <= 0 or middle * middle != small * large:
+        raise ValueError(f"no power of the size in {dict(seconds)}")
+    return math.log(second / first) / math.log(large / middle)
 
 
 def timed(call: Call) -> tuple[Any, float]:

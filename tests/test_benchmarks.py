@@ -98,9 +98,13 @@ def test_a_run_of_theirs_counts_for_those_that_are_left_out() -> None:
 def test_growth_is_the_exponent_of_the_size() -> None:
     assert exponent({1: 2.0, 4: 8.0, 16: 32.0}) == pytest.approx(1.0)
     assert exponent({1: 1.0, 4: 16.0, 16: 256.0}) == pytest.approx(2.0)
-    found = measured(row(lambda: Growth({1: lambda: 1, 16: lambda: 2}, lambda largest: unequal(largest, 2))))
+    assert exponent({1: 101.0, 4: 116.0, 16: 356.0}) == pytest.approx(2.0), "what any size takes does not count"
+    with pytest.raises(ValueError, match="no power"):
+        exponent({1: 2.0, 4: 1.0, 16: 3.0})
+    calls = {n: lambda n=n: sleep(0.01 * n) or n for n in (1, 4, 16)}
+    found = measured(row(lambda: Growth(calls, lambda largest: unequal(largest, 16))))
     assert mark(found) == "kept"
-    assert set(found["seconds"]) == {1, 16}
+    assert set(found["seconds"]) == {1, 4, 16}
 
 
 def test_values_apart_and_values_that_are_none_are_refused() -> None:

@@ -554,3 +554,35 @@ def test_a_buffer_alone_is_no_stage() -> None:
     blocks = automatic_blocks(model, order_of_use(model, torch.ones(2, 4)))
     assert [b.name for b in blocks] == ["a", "b"]
     assert blocks[0].tensors[0] == "mark"
+
+
+def test_draws_do_not_hang_on_the_memory_format() -> None:
+    """Random numbers fill a tensor in the order of its memory, and an audit keeps convolutions in channels last."""
+    plain, last = (own(Net(dtype=torch.float32)) for _ in range(2))
+    for module in last.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    for init in INITS:
+        first, second = (draw(model, init, 0.01, 3).values for model in (plain, last))
+        assert all(torch.equal(first[name], second[name]) for name in first), init
+
+
+class Counts(Net):
+    """A forward that writes to a buffer of its own, as a norm that learns from its first batch does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen += 1
+        return super().forward(x) * self.seen
+
+
+def test_a_stage_is_the_same_whether_its_statistics_were_known_or_not() -> None:
+    statistics: dict[int, dict[str, Tensor]] = {}
+    first, again = (
+        [s.model for s in hp.randomize(Counts(), calibration=calibration(), statistics=statistics)] for _ in range(2)
+    )
+    for a, b in zip(first, again, strict=True):
+        assert all(torch.equal(tensors(a)[name], tensors(b)[name]) for name in tensors(a))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from .experiment.pool import run_jobs_in_processes
 from .experiment.record import record
 from .experiment.results import Results, load
 from .experiment.run import Progress, finished, thread_count
+from .experiment.sendable import not_sendable
 from .experiment.settings import CHUNK as CHUNK
 from .experiment.settings import Settings, settings_from
 from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
@@ -224,10 +226,10 @@ def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int,
              len(s.labels.permuted) if s.labels else 0, subject.chunk)
     )  # fmt: skip
     keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
-    seconds += PLANTED_SECONDS if "planted" in checks and not (Path(s.out) / PLANTED).exists() else 0
     workers, alone = _workers(subject, s)
     config["warnings"] += [alone] if alone else []
-    seconds /= min(workers, len(keyed))
+    seconds /= max(1, min(workers, len(keyed), (os.cpu_count() or 1) // threads))
+    seconds += PLANTED_SECONDS if "planted" in checks and not (Path(s.out) / PLANTED).exists() else 0
     return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned), workers)
 
 
@@ -257,9 +259,10 @@ def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
     prepare(plan)
     save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
-    run_jobs_in_processes(
-        plan.jobs, _setup(plan.subject, plan.settings), plan.folder, plan.config["threads"], plan.workers, progress
-    )
+    setup = _setup(plan.subject, plan.settings)
+    if plan.workers > 1 and plan.left > 1:
+        setup = setup.copied()
+    run_jobs_in_processes(plan.jobs, setup, plan.folder, plan.config["threads"], plan.workers, progress)
     return read_audit(plan.folder)
 
 
@@ -272,11 +275,8 @@ def _workers(subject: Subject, settings: Settings) -> tuple[int, str]:
     if settings.workers == 1:
         return 1, ""
     why = "a GPU does one job at a time" if subject.images.device.type != "cpu" else ""
-    if not why and (refused := _setup(subject, settings).not_sendable()):
-        why = f"this cannot be sent to another process: {refused}; define model, methods and factory at the top of a module"
-    return (
-        (1, f"workers={settings.workers}, but jobs run one after the other: {why}") if why else (settings.workers, "")
-    )
+    why = why or not_sendable(_setup(subject, settings))
+    return (1, f"workers={settings.workers}, but jobs run in one process: {why}") if why else (settings.workers, "")
 
 
 def _photo(plan: AuditPlan, i: int) -> Any:

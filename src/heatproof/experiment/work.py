@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,13 +50,9 @@ class Setup:
         subject = replace(self.subject, model=own(self.subject.model))
         return lambda j: work(j, subject, self.settings, self.folder)
 
-    def not_sendable(self) -> str:
-        """Why it cannot be sent to another process; "" where it can."""
-        try:
-            pickle.dumps(self)
-        except Exception as error:  # a class's own pickling can fail in any way
-            return str(error)
-        return ""
+    def copied(self) -> Setup:
+        """With tensors of its own: sending it puts them into shared memory, and the user's are to stay where they are."""
+        return copy.deepcopy(self)
 
 
 def work(j: Job, subject: Subject, settings: Settings, folder: Path) -> Record:
