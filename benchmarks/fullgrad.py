@@ -35,9 +35,8 @@ def _pair(name: str) -> Pair:
 
 def _row(name: str, target: float) -> Row:
     what = f"fullgrad, {name}, batch {BATCH}"
-    return Row(
-        f"fullgrad/{name}/official", what, "the authors' code, re-implemented", lambda: _pair(name), target, None, 1.2
-    )
+    theirs = "the authors' code, re-implemented"
+    return Row(f"fullgrad/{name}/official", what, theirs, lambda: _pair(name), target, None, 1.2)
 
 
 ROWS = (_row("vgg16_bn", 0.45), _row("resnet18", 0.2))

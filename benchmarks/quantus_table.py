@@ -1,7 +1,8 @@
 """The audit's table as users of Quantus and captum make it: one run of MPRT for every method and every metric.
 
 Quantus 0.6 has Spearman, signed and absolute, and SSIM, which it takes of flattened maps; HOG it has not. Its SSIM returns
-a list, over which MPRT stumbles, so that a user wraps it. FullGrad, which captum has not, is the authors' code, re-implemented.
+a list, over which MPRT stumbles, so that a user wraps it. FullGrad, which captum has not, is the
+authors' code, re-implemented.
 """
 
 from __future__ import annotations

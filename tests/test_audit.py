@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import heatproof as hp
 from heatproof.audit import plan_audit, read_audit, run_audit
 from heatproof.experiment import files
+from heatproof.experiment.cells import Cells
 from nets import Net, fresh_input
 from test_contract import same, snapshot
 
@@ -485,3 +486,15 @@ def test_an_exported_program_of_fixed_batch(tmp_path: Path) -> None:
     found = run_audit(plan)
     assert set(found.verdicts.method) == set(want.verdicts.method)
     assert (values(found.table, "edge_map", "spearman") == 1).all()
+
+
+def test_a_check_with_more_images_than_the_run_keeps_them_all() -> None:
+    """The control "planted" explains 32 images of its own, however few the audit has."""
+    columns = ["method", "check", "stage", "metric", "image", "seed", "value", "status"]
+    rows = [("gradient", "planted", 1, "spearman", i, 0, float(i), "ok") for i in range(32)]
+    rows += [("gradient", "cascading", 1, "spearman", 1, seed, 0.5, "ok") for seed in (3, 1)]
+    cells = Cells(pd.DataFrame(rows, columns=columns), {"chosen": {"images": 3}})
+    assert cells.of("planted", "gradient", "spearman", 1).tolist() == [list(map(float, range(32)))]
+    np.testing.assert_array_equal(
+        cells.of("cascading", "gradient", "spearman", 1), [[np.nan, 0.5, np.nan], [np.nan, 0.5, np.nan]]
+    )
