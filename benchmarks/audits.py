@@ -119,6 +119,6 @@ def _beside_floor() -> Pair:
 WHAT = f"audit: 5 methods, cascading over 41 blocks of ResNet-18, {PHOTOS} photos, 4 metrics"
 QUANTUS = "Quantus MPRT, captum, official FullGrad: all methods under its fastest metric, counted for its three"
 ROWS = (
-    Row("audit/quantus", WHAT, QUANTUS, _beside_quantus, 0.1, None, 17.0),
-    Row("audit/floor", WHAT, "its bare floor: plain forward and backward passes", _beside_floor, 1.0, None, 9.0),
+    Row("audit/quantus", WHAT, QUANTUS, _beside_quantus, 0.1, None, 15.0),
+    Row("audit/floor", WHAT, "its bare floor: plain forward and backward passes", _beside_floor, 1.0, None, 9.5),
 )

@@ -15,6 +15,8 @@ from .row import Call, Growth, Pair
 
 LONG = 20.0
 """Seconds of a run from which on there are two runs a side in place of five."""
+ENOUGH = 300.0
+"""Seconds of a run from which on there is one a side: all rows are to fit into an hour."""
 RUNS, LONG_RUNS = 5, 2
 
 
@@ -42,9 +44,10 @@ def alternating(pair: Pair) -> tuple[str, Timed]:
     (mine, ours), (other, theirs) = timed(pair.ours), timed(pair.theirs)
     agree = pair.check(mine, other)
     del mine, other  # they may be large
-    long = max(ours, theirs) > LONG
-    turns = [(ours, theirs)] if long else []
-    turns += [(timed(pair.ours)[1], timed(pair.theirs)[1]) for _ in range(LONG_RUNS - 1 if long else RUNS)]
+    longest = max(ours, theirs)
+    turns = [(ours, theirs)] if longest > LONG else []
+    more = 0 if longest > ENOUGH else LONG_RUNS - 1 if turns else RUNS
+    turns += [(timed(pair.ours)[1], timed(pair.theirs)[1]) for _ in range(more)]
     return agree, Timed([ours for ours, _ in turns], [theirs * pair.counted for _, theirs in turns])
 
 
