@@ -18,7 +18,7 @@ from ..perturb import scores, wide
 from ..score import check_target, logit
 from ..types import Score, method
 
-ROWS = 16
+ROWS = 8
 """Samples in one pass by default, so that memory does not grow with the number of steps."""
 
 
