@@ -14,7 +14,7 @@ import heatproof as hp
 from heatproof.methods.integrated_gradients import ROWS as CHUNK
 
 from .networks import RANGE, images, network, targets
-from .row import Pair, Row, close, require
+from .row import Pair, Row, a_map, close, require
 
 BATCH, STEPS, SIGMA = 8, 50, 0.15
 FEW = 1
@@ -28,7 +28,6 @@ def _integrated(model: nn.Module, chunk: int | None) -> Explain:
     from captum.attr import IntegratedGradients
 
     chunk = None if chunk is None else CHUNK
-
     method = IntegratedGradients(model)
     return lambda x, t: method.attribute(x, target=t, n_steps=STEPS, internal_batch_size=chunk, method="riemann_middle")
 
@@ -126,7 +125,7 @@ def _alone(pair: Pair) -> Pair:
 
     def ours() -> Tensor:
         maps: Tensor = pair.ours()
-        require(bool(maps.isfinite().all()) and bool((maps != 0).any()), "ours is no map")
+        a_map(maps)
         return maps
 
     return Pair(ours, pair.theirs, pair.check)

@@ -64,6 +64,11 @@ def close(a: Any, b: Any, tolerance: float = 1e-3) -> str:
     return f"{apart:.0e} apart"
 
 
+def a_map(maps: Any) -> None:
+    """Raise unless every value is finite and not all are zero."""
+    require(bool(maps.isfinite().all()) and bool((maps != 0).any()), "no map")
+
+
 def require(held: bool, otherwise: str) -> None:
     """Raise where two sides do not agree; unlike assert, also under ``python -O``."""
     if not held:

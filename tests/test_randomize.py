@@ -556,9 +556,23 @@ def test_a_buffer_alone_is_no_stage() -> None:
     assert blocks[0].tensors[0] == "mark"
 
 
+class Raw(nn.Conv2d):
+    """Draws its weights itself: PyTorch's own initialisers do so in the logical order."""
+
+    def reset_parameters(self) -> None:
+        self.weight.normal_()
+
+
+class Rawly(Net):
+    def __init__(self) -> None:
+        super().__init__(dtype=torch.float32)
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            self.conv2 = Raw(4, 4, 3, padding=1, bias=False).eval()
+
+
 def test_draws_do_not_hang_on_the_memory_format() -> None:
     """Random numbers fill a tensor in the order of its memory, and an audit keeps convolutions in channels last."""
-    plain, last = (own(Net(dtype=torch.float32)) for _ in range(2))
+    plain, last = (own(Rawly()) for _ in range(2))
     for module in last.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

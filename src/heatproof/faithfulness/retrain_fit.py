@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
 
 from torch import Tensor
 
 from ..errors import InputError
+from ..experiment.sendable import not_sendable
 from ..models.factory import fresh
 from ..training.stack import check_alike, check_stackable, stacked
 from .retrain_task import Recipe, Task
@@ -49,14 +49,12 @@ def not_side_by_side(task: Task, workers: int | None) -> str:
     """Why nothing can be sent to other processes; "" where it can, or need not."""
     if processes(task.recipe, workers) == 1:
         return ""
-    try:
-        pickle.dumps((task.factory, task.methods, task.model))
-    except Exception as error:  # a class's own pickling can fail in any way
-        return (
-            f"jobs run one after the other, not in processes side by side, to which this cannot be sent: {error}; define "
-            "factory, network and methods at the top of a module"
-        )
-    return ""
+    why = not_sendable((task.factory, task.methods, task.model))
+    return (
+        f"jobs run one after the other, not in processes side by side, to which this cannot be sent: {why}"
+        if why
+        else ""
+    )
 
 
 def _few(pixels: Tensor) -> Tensor:

@@ -34,9 +34,7 @@ class GuidedReLU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
         if ctx.ceiling is None:
-            gated = torch.ops.aten.threshold_backward(
-                grad, out, 0
-            )  # one pass over memory, where comparisons take three
+            gated = torch.ops.aten.threshold_backward(grad, out, 0)  # one pass over memory; comparisons take three
         else:
             gated = torch.where((out > 0) & (out < ctx.ceiling), grad, 0)
         return gated.clamp(min=0), None
