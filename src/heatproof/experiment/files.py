@@ -7,11 +7,12 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -68,40 +69,55 @@ def read_maps(path: Path) -> dict[str, Tensor]:
         raise RunError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
 
 
-def maps_whole(path: Path) -> bool:
-    """Whether the header of a file of maps fits its length."""
+def maps_whole(path: Path, sha256: str) -> bool:
+    """Whether a file of maps is the one that a job wrote, to the last byte."""
     try:
-        with safe_open(path, framework="pt"):
-            return True
-    except (OSError, SafetensorError):
+        status = path.stat()
+        return _hash_of(path, status.st_mtime_ns, status.st_size) == sha256
+    except OSError:
         return False
 
 
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(path: Path, changed: int, size: int) -> str:
+    """The hash of a file that was written then: a run asks more than once which of its jobs are finished."""
+    del changed, size
+    return file_hash(path)
+
+
 def write_rows(path: Path, key: str, rows: list[Any], extra: dict[str, Any]) -> Path:
-    """The rows of a finished job, with a checksum that tells a damaged file."""
-    body = json.dumps(rows)
-    value = {"key": key, "sha256": hashlib.sha256(body.encode()).hexdigest(), **extra}
-    return write_text(path, json.dumps(value)[:-1] + f', "rows": {body}}}\n')
+    """The rows of a finished job, with a checksum over all of the file that tells a damaged one."""
+    value = {"key": key, **extra, "rows": rows}
+    return write_text(path, json.dumps({"sha256": _digest(value), **value}) + "\n")
 
 
 def read_rows(path: Path) -> list[Any] | None:
     """The rows of a job; None where the file is missing or damaged, so that the job is done again."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        rows: list[Any] = value["rows"]
-        whole = value["sha256"] == hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return rows if whole else None
+    value = _read(path)
+    return None if value is None else list(value["rows"])
 
 
 def read_job(path: Path) -> dict[str, Any] | None:
-    """A job's settings and the name of its maps, without checking its rows."""
+    """All of a job's file but its rows: its settings, and the name and hash of its maps; None as in `read_rows`."""
+    value = _read(path)
+    return None if value is None else {name: held for name, held in value.items() if name != "rows"}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return {"job": value["job"], "maps": value["maps"]}
-    except (OSError, ValueError, KeyError):
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return value if value.pop("sha256") == _digest(value) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _disk_message(path: Path, error: OSError) -> str:

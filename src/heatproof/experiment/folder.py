@@ -60,7 +60,11 @@ def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any,
     """What a run in the folder was asked for otherwise: (key, there, now); empty where there is no run or the same."""
     if not (folder / CONFIG).exists():
         return []
-    old, new = read_config(folder), json.loads(json.dumps(config, default=str))
+    try:
+        old = read_config(folder)
+    except RunError:  # damaged: it is written anew, and jobs are known by their own keys
+        return []
+    new = json.loads(json.dumps(config, default=str))
     keys = [k for k in {**old, **new} if k not in (*NOT_IDENTITY, "jobs")]
     return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
 
@@ -72,7 +76,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunError(f"{folder} holds no run: there is no {path.name} in it") from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}); delete the folder and run again") from error
+        raise RunError(
+            f"{path} cannot be read ({error}); the same command that made the folder writes it anew, and finished jobs stay"
+        ) from error
     return config
 
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ..checks.subject import Row
-from .files import maps_whole, read_job, read_rows, write_maps, write_rows
+from .files import file_hash, maps_whole, read_job, write_maps, write_rows
 from .heap import kept_heap
 from .jobs import Job
 
@@ -54,20 +54,19 @@ def run_job(key: str, job: Job, work: Callable[[Job], Produced], folder: Path, t
     """Run one job and leave its files; the file of rows is last, so that it says that all is there."""
     with thread_count(threads), kept_heap():
         produced = work(job)
-    maps = folder / "maps" / f"{key}.safetensors"
+    extra: dict[str, Any] = {"job": {"kind": job.kind, **dict(job.params)}, "maps": None}
     if produced.maps:
-        write_maps(maps, produced.maps)
-    extra = {"job": {"kind": job.kind, **dict(job.params)}, "maps": maps.name if produced.maps else None}
+        maps = write_maps(folder / "maps" / f"{key}.safetensors", produced.maps)
+        extra |= {"maps": maps.name, "maps_sha256": file_hash(maps)}
     return write_rows(folder / "jobs" / f"{key}.json", key, [list(row) for row in produced.rows], extra)
 
 
 def finished(folder: Path, key: str) -> bool:
-    """Whether a job's rows are whole and its maps, where it kept any, can be opened."""
-    path = folder / "jobs" / f"{key}.json"
-    job = read_job(path)
-    if job is None or read_rows(path) is None:
+    """Whether a job's rows and its maps, where it kept any, are what it wrote, by their checksums."""
+    job = read_job(folder / "jobs" / f"{key}.json")
+    if job is None or job["key"] != key:
         return False
-    return not job["maps"] or maps_whole(folder / "maps" / job["maps"])
+    return not job["maps"] or maps_whole(folder / "maps" / job["maps"], job["maps_sha256"])
 
 
 @contextmanager

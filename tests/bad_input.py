@@ -1,0 +1,282 @@
+"""Bad input, systematically: every case is a correct result or a heatproof error; nothing is left changed.
+
+    python tests/bad_input.py        # runs all cases and prints their count
+
+A case is a method on a form of input, target or model. Its judge is written another way than the engine: a form that holds
+the same numbers must give the map of the plain tensor; for anything else an error of ours is due.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import heatproof as hp
+from nets import Net, PerLayer, fresh_input, targets
+from test_contract import same, snapshot
+
+METHODS = (
+    "gradient", "gradient_x_input", "guided_backprop", "gradcam", "guided_gradcam", "fullgrad", "integrated_gradients",
+    "smoothgrad", "lrp", "deeplift", "rectgrad", "cgi", "occlusion",
+)  # fmt: skip
+CORRECT, ERROR = "correct", "error"
+
+
+@dataclass(frozen=True)
+class Case:
+    """run: gives what was found and what is right, None where only an error is."""
+
+    name: str
+    model: nn.Module
+    x: Any
+    run: Callable[[], tuple[Any, Any]]
+
+
+def outcome(case: Case) -> str:
+    """`CORRECT`, `ERROR`, or what is wrong."""
+    watched = (
+        case.x
+        if isinstance(case.x, Tensor) and case.x.layout == torch.strided and not case.x.is_meta
+        else torch.zeros(1)
+    )
+    before = snapshot(case.model, watched)
+    try:
+        found, want = case.run()
+        said = CORRECT if want is not None and alike(found, want) else "a silent wrong answer"
+    except hp.HeatproofError as error:
+        said = ERROR if helpful(str(error)) else f"an error that helps nobody: {error}"
+    except Exception as error:
+        said = f"{type(error).__name__} of an inner library: {error}"
+    if not same(before, snapshot(case.model, watched)):
+        said += ", and the model or the input was changed"
+    return said
+
+
+def helpful(message: str) -> bool:
+    """What was given, and what is wrong or expected: more than a few words in one or two lines."""
+    return len(message.split()) >= 6 and message.count("\n") < 4
+
+
+def alike(found: Any, want: Any) -> bool:
+    return (
+        isinstance(found, Tensor)
+        and found.shape == want.shape
+        and torch.allclose(found, want, rtol=1e-9, atol=1e-12, equal_nan=True)
+    )
+
+
+def cases() -> Iterator[Case]:
+    for part in (inputs, wanted_classes, models):
+        yield from part()
+
+
+def _expanded(x: Tensor) -> Tensor:
+    return x[:1].expand(3, -1, -1, -1)
+
+
+def _inference(x: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return x.clone()
+
+
+SAME: dict[str, Callable[[Tensor], Tensor]] = {
+    "not contiguous": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "a view with an offset": lambda x: torch.cat([x, x])[3:],
+    "expanded, stride 0": _expanded,
+    "every second of a larger one": lambda x: x.repeat_interleave(2, 0)[::2],
+    "with requires_grad": lambda x: x.clone().requires_grad_(),
+    "part of a graph": lambda x: x.clone().requires_grad_() * 1,
+    "an inference tensor": _inference,
+    "a Parameter": lambda x: nn.Parameter(x.clone()),
+    "one image": lambda x: x[:1],
+    "flipped": lambda x: x.flip(3).flip(3),
+}
+"""Forms that hold the numbers of a plain tensor."""
+
+WRONG: dict[str, Callable[[Tensor], Any]] = {
+    "no images": lambda x: x[:0],
+    "height 0": lambda x: x[:, :, :0],
+    "width 0": lambda x: x[:, :, :, :0],
+    "no channels": lambda x: x[:, :0],
+    "no batch axis": lambda x: x[0],
+    "five axes": lambda x: x[..., None],
+    "a number": lambda x: x.sum(),
+    "one axis": lambda x: x.flatten(),
+    "three channels for two": lambda x: torch.cat([x, x[:, :1]], 1),
+    "one channel for two": lambda x: x[:, :1],
+    "four channels for two": lambda x: torch.cat([x, x], 1),
+    "another size": lambda x: x[:, :, :5, :5],
+    "much larger": lambda x: F.interpolate(x, size=(64, 64)),
+    "int64": lambda x: x.long(),
+    "uint8": lambda x: (x.abs() * 50).byte(),
+    "bool": lambda x: x > 0,
+    "complex": lambda x: x.to(torch.complex128),
+    "float32 for a float64 network": lambda x: x.float(),
+    "float16 for a float64 network": lambda x: x.half(),
+    "bfloat16 for a float64 network": lambda x: x.bfloat16(),
+    "NaN in one pixel": lambda x: x.index_put((torch.tensor(0),) * 4, torch.tensor(torch.nan).to(x)),
+    "infinity in one pixel": lambda x: x.index_put((torch.tensor(1),) * 4, torch.tensor(torch.inf).to(x)),
+    "minus infinity everywhere": lambda x: torch.full_like(x, -torch.inf),
+    "on the meta device": lambda x: x.to("meta"),
+    "sparse": lambda x: x.to_sparse(),
+    "a list": lambda x: x.tolist(),
+    "a numpy array": lambda x: x.numpy(),
+    "None": lambda x: None,
+    "a text": lambda x: "photo.png",
+    "a list of tensors": list,
+}  # fmt: skip
+
+
+def inputs() -> Iterator[Case]:
+    """Every method on every form of input."""
+    for method in METHODS:
+        explain = getattr(hp, method)
+        for name, form in SAME.items():
+            model, x = PerLayer(), form(fresh_input())
+            plain = x.detach().clone(memory_format=torch.contiguous_format)
+            if plain.is_inference():
+                plain = torch.from_numpy(plain.numpy().copy())
+            t = targets()[: len(x)]
+            yield Case(
+                f"{method} on {name}", model, x, lambda e=explain, m=model, x=x, p=plain, t=t: (e(m, x, t), e(m, p, t))
+            )  # type: ignore[misc]
+        for name, form in WRONG.items():
+            model, x = PerLayer(), form(fresh_input())
+            yield Case(f"{method} on {name}", model, x, lambda e=explain, m=model, x=x: (e(m, x, targets()), None))  # type: ignore[misc]
+
+
+CLASSES: dict[str, tuple[Any, Any]] = {
+    "none given": (None, "predicted"),
+    "int32": (targets().int(), None),
+    "float": (targets().float(), None),
+    "bool": (targets() > 0, None),
+    "one too few": (targets()[:2], None),
+    "one too many": (torch.cat([targets(), targets()[:1]]), None),
+    "too large": (torch.tensor([0, 5, 1]), None),
+    "negative": (torch.tensor([0, -1, 1]), None),
+    "NaN": (torch.full((3,), torch.nan), None),
+    "no classes": (targets()[:0], None),
+    "three axes": (targets()[None, None], None),
+    "one number": (torch.tensor(1), None),
+    "a Python number": (1, None),
+    "a text": ("cat", None),
+    "a list": (targets().tolist(), None),
+    "a numpy array": (targets().numpy(), None),
+    "0 rows": (targets()[None][:0], None),
+    "complex": (targets().to(torch.complex64), None),
+    "on the meta device": (targets().to("meta"), None),
+}
+"""A target, and whether another way of giving it is right."""
+
+
+def wanted_classes() -> Iterator[Case]:
+    for method in METHODS:
+        explain = getattr(hp, method)
+        for name, (target, right) in CLASSES.items():
+            model, x = PerLayer(), fresh_input()
+
+            def run(e: Any = explain, m: nn.Module = model, x: Tensor = x, t: Any = target, r: Any = right) -> Any:
+                found = e(m, x, t)
+                if r is None and not isinstance(t, (int, list, np.ndarray)):
+                    return found, None
+                plain = m(x).argmax(1) if r else torch.as_tensor(t).expand(3)  # what else could be meant
+                return found, e(m, x, plain)
+
+            yield Case(f"{method} for target {name}", model, x, run)
+
+
+class Returns(Net):
+    """A network that returns something else than its logits."""
+
+    def __init__(self, form: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, x: Tensor) -> Any:
+        return self.form(super().forward(x))
+
+
+class Takes(Net):
+    """A network that does something to its input first."""
+
+    def __init__(self, form: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(self.form(x))
+
+
+def _raises(_: Tensor) -> Tensor:
+    raise KeyError("inner")
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "returns a tuple": lambda: Returns(lambda out: (out, out)),
+    "returns a dictionary": lambda: Returns(lambda out: {"logits": out}),
+    "returns a list": lambda: Returns(lambda out: [out]),
+    "returns None": lambda: Returns(lambda out: None),
+    "returns a number": lambda: Returns(lambda out: float(out.sum())),
+    "returns a text": lambda: Returns(str),
+    "returns a numpy array": lambda: Returns(lambda out: out.detach().numpy()),
+    "returns one axis": lambda: Returns(lambda out: out.sum(1)),
+    "returns three axes": lambda: Returns(lambda out: out[:, :, None]),
+    "returns another batch": lambda: Returns(lambda out: out[:1]),
+    "returns no classes": lambda: Returns(lambda out: out[:, :0]),
+    "returns whole numbers": lambda: Returns(lambda out: out.long()),
+    "returns NaN": lambda: Returns(lambda out: out * torch.nan),
+    "returns infinity": lambda: Returns(lambda out: out / 0),
+    "detaches": lambda: Returns(lambda out: out.detach()),
+    "ignores the input": lambda: Returns(torch.zeros_like),
+    "detaches its input": lambda: Takes(lambda x: x.detach()),
+    "goes through numpy": lambda: Takes(lambda x: torch.from_numpy(x.detach().numpy())),
+    "raises": lambda: Takes(_raises),
+    "is in training mode": lambda: Net().train(),
+    "is in training mode in one layer": lambda: (lambda m: (m.norm1.train(), m)[1])(Net()),
+    "is no module": lambda: lambda x: x.flatten(1),
+    "is a class": lambda: Net,
+    "is None": lambda: None,
+    "is a state dict": lambda: Net().state_dict(),
+}
+
+
+def models() -> Iterator[Case]:
+    for method in METHODS:
+        explain = getattr(hp, method)
+        for name, make in MODELS.items():
+            model, x = make(), fresh_input()
+            watched = model if isinstance(model, nn.Module) else Net()
+            yield Case(
+                f"{method} of a model that {name}",
+                watched,
+                x,
+                lambda e=explain, m=model, x=x: (e(m, x, targets()), None),
+            )  # type: ignore[misc]
+
+
+def main() -> int:
+    counted: Counter[str] = Counter()
+    for case in cases():
+        said = outcome(case)
+        known = said in (CORRECT, ERROR)
+        counted[said if known else "failed"] += 1
+        if not known:
+            print(f"{case.name}: {said}")
+    print(
+        f"{counted.total()} cases: {counted[CORRECT]} correct results, {counted[ERROR]} errors of ours, "
+        f"{counted['failed']} silent failures or foreign errors"
+    )
+    return int(counted["failed"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
