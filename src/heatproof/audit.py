@@ -29,6 +29,7 @@ from .experiment.identity import model_fingerprint, weights_hash
 from .experiment.jobs import Job
 from .experiment.planning import Work, depends, megabytes, planned_jobs
 from .experiment.pool import run_jobs_in_processes
+from .experiment.ray_engine import is_ray, run_jobs_on_ray
 from .experiment.record import record
 from .experiment.results import Results, load
 from .experiment.run import Progress, finished, thread_count
@@ -259,15 +260,18 @@ def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
     prepare(plan)
     save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
-    setup = _setup(plan.subject, plan.settings)
-    if plan.workers > 1 and plan.left > 1:
-        setup = setup.copied()
-    run_jobs_in_processes(plan.jobs, setup, plan.folder, plan.config["threads"], plan.workers, progress)
+    setup, threads, engine = _setup(plan.subject, plan.settings), plan.config["threads"], plan.settings.engine
+    if is_ray(engine):
+        gpus = 1 if plan.subject.images.device.type == "cuda" else 0
+        run_jobs_on_ray(plan.jobs, setup, plan.folder, threads, engine, gpus, progress)
+    else:
+        setup = setup.copied() if plan.workers > 1 and plan.left > 1 else setup
+        run_jobs_in_processes(plan.jobs, setup, plan.folder, threads, plan.workers, progress)
     return read_audit(plan.folder)
 
 
 def _setup(subject: Subject, settings: Settings) -> Setup:
-    return Setup(subject, replace(settings, photos=None, about=None), Path(settings.out))
+    return Setup(subject, replace(settings, photos=None, about=None), Path(settings.out).resolve())
 
 
 def _workers(subject: Subject, settings: Settings) -> tuple[int, str]:

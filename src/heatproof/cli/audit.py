@@ -126,6 +126,9 @@ def audit(
     workers: Annotated[
         int, typer.Option(min=1, help="processes side by side, on a CPU; with --threads 1, one a core is the fastest")
     ] = 1,
+    engine: Annotated[
+        str, typer.Option(help="where jobs run: local, or on a Ray cluster: ray, ray://host:port (a shared --out)")
+    ] = "local",
     seed: Seed = 0,
 ) -> None:
     """Test whether maps depend on the network: randomise it block by block, and judge each map against its null.
@@ -189,6 +192,7 @@ def audit(
                 device=where,
                 threads=threads,
                 workers=workers,
+                engine=engine,
                 chunk=chunk,
                 score=score_from(score),
                 factory=given.loaded.factory,

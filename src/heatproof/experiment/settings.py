@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..score import logit
 from ..similarity.metrics import named_metrics
 from ..types import Score
+from .ray_engine import is_ray
 
 if TYPE_CHECKING:
     from ..checks.labels import Pair
@@ -63,6 +64,7 @@ class Settings:
         device: "auto" takes CUDA where there is one.
         threads: of a job; None takes torch's number. chunk: images in one pass. Both are part of the result.
         workers: processes side by side, on a CPU; with threads=1, one a core is the fastest. Changes no digit.
+        engine: "local", or a Ray cluster: "ray", "ray://host:port"; all its nodes share the run folder. Changes no digit.
         score: what is explained.
         faithfulness: measure the quick score that stands beside each verdict.
         keep_maps: raw maps to keep: "strips" (photos of the film strip), "all", "none".
@@ -91,6 +93,7 @@ class Settings:
     device: str = "auto"
     threads: int | None = None
     workers: int = 1
+    engine: str = "local"
     chunk: int = CHUNK
     score: Score = logit
     faithfulness: bool = True
@@ -132,6 +135,8 @@ def _check(s: Settings) -> None:
         _one_of(what, value, allowed)
     if not (isinstance(s.std, (int, float)) and isfinite(s.std) and s.std > 0):
         raise InputError(f"std={s.std!r}; expected a number over 0, the standard deviation of new weights (--std-init)")
+    if s.engine != "local" and not is_ray(s.engine):
+        raise InputError(f"engine={s.engine!r}; expected 'local', 'ray' or 'ray://host:port' (--engine)")
     least = {"seeds": 1, "nulls": 2, "chunk": 1, "stages": 1, "workers": 1}
     for what, minimum in least.items():
         number = getattr(s, what)

@@ -1,0 +1,128 @@
+"""Jobs on a Ray cluster: the same files as `run.run_jobs` leaves, in a folder that all nodes share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, RunError
+from .jobs import Job
+from .pool import Keyed, Ran
+from .pool_worker import Setup
+from .run import Produced, Progress, finished, run_job
+
+PREFIX = "ray"
+RETRIES = 4
+"""Times that a job of a lost worker or node is started again; an error of its own is not tried again."""
+EVERY = 1.0
+"""Seconds between two looks at what is done."""
+
+
+def is_ray(engine: str) -> bool:
+    return engine == PREFIX or engine.startswith(f"{PREFIX}://")
+
+
+def run_jobs_on_ray(
+    keyed: Iterable[Keyed],
+    setup: Setup,
+    folder: Path,
+    threads: int,
+    engine: str,
+    gpus: float = 0,
+    progress: Progress | None = None,
+) -> Ran:
+    """Run every job that is not finished on a cluster; files as `run_jobs` leaves them, byte for byte.
+
+    Args:
+        setup: gives the work; sent once to each node, so it may hold what can be pickled by value (cloudpickle).
+        folder: of the run; the same path on every node.
+        threads: of torch in each job, and the CPUs that it asks Ray for.
+        engine: "ray" for the cluster that ``RAY_ADDRESS`` names or ``ray start`` left here, else one on this machine;
+            "ray://host:port" or "ray://auto" for a cluster that must be there.
+        gpus: that each job asks Ray for.
+        progress: called with (jobs done, jobs in all, seconds left).
+
+    Raises:
+        InputError: no Ray installed, or no cluster at the address.
+        RunError: jobs were lost more than `RETRIES` times, or a node writes elsewhere.
+        Exception: what a job raised, as it is.
+    """
+    ray = _connected(engine)
+    everything, folder = list(keyed), folder.resolve()
+    todo = [(key, job) for key, job in everything if not finished(folder, key)]
+    if not todo:
+        return Ran(0, 0, "no jobs left")
+    remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_one)
+    held = ray.put(setup)
+    waiting = {remote.remote([held], key, job, str(folder), threads): key for key, job in todo}
+    try:
+        _follow(ray, waiting, len(everything), progress)
+    finally:
+        for left in waiting:
+            ray.cancel(left, force=True)
+    _check_shared(folder, todo)
+    return Ran(len(todo), int(ray.cluster_resources().get("CPU", 0) // threads))
+
+
+def _one(held: list[Any], key: str, job: Job, folder: str, threads: int) -> None:
+    """What a node does: the work is made once a process, and finished jobs of a lost one are not done again."""
+    import ray
+
+    if not finished(Path(folder), key):
+        run_job(key, job, _made(held[0], ray.get), Path(folder), threads)
+
+
+@lru_cache(maxsize=1)
+def _made(held: Any, get: Callable[[Any], Setup]) -> Callable[[Job], Produced]:
+    return get(held)()
+
+
+def _follow(ray: Any, waiting: dict[Any, str], total: int, progress: Progress | None) -> None:
+    start, jobs = time.monotonic(), len(waiting)
+    while waiting:
+        done, _ = ray.wait(list(waiting), num_returns=1, timeout=EVERY)
+        for one in done:
+            key = waiting.pop(one)
+            try:
+                ray.get(one)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause if isinstance(error.cause, Exception) else RunError(str(error)) from error
+            except ray.exceptions.RayError as error:
+                raise RunError(
+                    f"job {key} was lost {RETRIES + 1} times ({type(error).__name__}); where memory runs out Ray ends the "
+                    "process: give each job more CPUs (threads=) or a smaller chunk=; finished jobs stay, and the same "
+                    "command goes on from there"
+                ) from error
+        ran = jobs - len(waiting)
+        if progress:
+            left = (time.monotonic() - start) / ran * len(waiting) if ran else None
+            progress(total - len(waiting), total, left)
+
+
+def _check_shared(folder: Path, todo: list[Keyed]) -> None:
+    missing = [key for key, _ in todo if not finished(folder, key)]
+    if missing:
+        raise RunError(
+            f"{len(missing)} of {len(todo)} jobs are done, but their files are not in {folder}: the nodes of the cluster "
+            "wrote to a folder of their own; choose one that all nodes share with out= (--out)"
+        )
+
+
+def _connected(engine: str) -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise InputError(f"engine={engine!r} needs Ray: pip install 'heatproof[ray]'") from None
+    address = engine.partition("://")[2] or None
+    if not ray.is_initialized():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level="warning")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"engine={engine!r}: there is no Ray cluster to connect to ({str(error).splitlines()[0]}); start one with "
+                "ray start --head, or leave the address out for one on this machine"
+            ) from error
+    return ray
