@@ -46,10 +46,12 @@ class Subject:
 
 @dataclass
 class Record:
-    """Rows of a job, and the raw maps that it keeps under "method|image|check|stage"."""
+    """Rows of a job, and the raw maps that it keeps under "method|image|check|stage"; chunk: the images in one pass, where
+    memory did not suffice for as many as were asked for."""
 
     rows: list[Row] = field(default_factory=list)
     maps: dict[str, Tensor] = field(default_factory=dict)
+    chunk: int | None = None
 
 
 @dataclass(frozen=True)

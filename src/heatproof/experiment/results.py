@@ -12,6 +12,7 @@ from ..errors import RunError
 from .cells import COLUMNS as COLUMNS
 from .cells import NULL_OF, Cells, tidy_table
 from .evidence import calibration, changed, curves, efficiency, floors, kept, planted
+from .files import read_job
 from .folder import read_config
 from .judged import by_check, verdicts
 from .pictures import ClassSheet as ClassSheet
@@ -76,6 +77,18 @@ class Results:
         return found[0] if found else {}
 
 
+def reductions(folder: Path, config: dict[str, Any]) -> list[str]:
+    """What to say of jobs for which memory did not suffice, in one line; none where it did for all."""
+    jobs = [read_job(folder / "jobs" / f"{key}.json") for key in config["jobs"]]
+    chunks = [job["chunk"] for job in jobs if job and "chunk" in job]
+    if not chunks:
+        return []
+    return [
+        f"memory ran out in {len(chunks)} of {len(jobs)} jobs: their images went through {min(chunks)} at a time, not "
+        f"{config['chunk']}, and the last digits of their rows may differ"
+    ]
+
+
 def load(folder: Path) -> Results:
     """Read a finished run and aggregate it.
 
@@ -85,6 +98,7 @@ def load(folder: Path) -> Results:
     config = read_config(folder)
     if "check_plan" not in config:
         raise RunError(f"{folder} was made by an older heatproof; run the audit again in a new folder")
+    config = {**config, "warnings": [*config.get("warnings", []), *reductions(folder, config)]}
     table = tidy_table(folder, config)
     cells = Cells(table, config)
     judged = by_check(cells)

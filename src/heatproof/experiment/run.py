@@ -58,6 +58,8 @@ def run_job(key: str, job: Job, work: Callable[[Job], Produced], folder: Path, t
     if produced.maps:
         maps = write_maps(folder / "maps" / f"{key}.safetensors", produced.maps)
         extra |= {"maps": maps.name, "maps_sha256": file_hash(maps)}
+    if chunk := getattr(produced, "chunk", None):
+        extra["chunk"] = chunk
     return write_rows(folder / "jobs" / f"{key}.json", key, [list(row) for row in produced.rows], extra)
 
 

@@ -30,6 +30,7 @@ from ..train import Progress
 from ..types import Explain
 from .folder import PLANTED
 from .jobs import Job
+from .room import with_room
 from .settings import Settings
 
 __all__ = ["competing", "planted_networks", "work"]
@@ -48,7 +49,7 @@ class Setup:
 
     def __call__(self) -> Callable[[Job], Record]:
         subject = replace(self.subject, model=own(self.subject.model))
-        return lambda j: work(j, subject, self.settings, self.folder)
+        return lambda j: with_room(j, subject, lambda j, subject: work(j, subject, self.settings, self.folder))
 
     def copied(self) -> Setup:
         """With tensors of its own: sending it puts them into shared memory, and the user's are to stay where they are."""
