@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.audit import plan_audit, run_audit
 from nets import Net
 from test_audit import images
 
@@ -29,11 +30,9 @@ def hungry(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
 def audited(out: Path, limit: int, **options: Any) -> hp.Audit:
     LIMIT[0] = 8
     given = {"seeds": 1, "nulls": 2, "faithfulness": False, "out": out, "threads": 1, "chunk": 4, **options}
-    plan = __import__("heatproof.audit", fromlist=["plan_audit"]).plan_audit(
-        Net(dtype=torch.float32), images(), methods={"hungry": hungry}, **given
-    )
+    plan = plan_audit(Net(dtype=torch.float32), images(), methods={"hungry": hungry}, **given)
     LIMIT[0] = limit
-    return __import__("heatproof.audit", fromlist=["run_audit"]).run_audit(plan)
+    return run_audit(plan)
 
 
 def test_a_job_without_room_goes_through_in_smaller_groups(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""What a real audit survives: killed at random moments, two at once in one folder, damaged files, a clock that jumps."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import heatproof as hp
+from test_audit import audited
+
+KILLS = 20
+
+KILLER = """
+import os, random, signal, sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import torch
+torch.set_num_threads(1)
+import test_audit
+import heatproof as hp
+
+def slow(model, inputs, target):
+    time.sleep(0.03)
+    return hp.gradient(model, inputs, target)
+
+def run(folder):
+    test_audit.audited(Path(folder), methods=(*test_audit.CHEAP, slow), threads=1)
+
+def child(folder):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            run(folder)
+        finally:
+            os._exit(0)
+    return pid
+
+start = time.monotonic()
+os.waitpid(child({whole!r}), 0)
+whole = time.monotonic() - start
+moments, killed = random.Random(0), 0
+for _ in range({kills}):
+    pid = child({killed!r})
+    time.sleep(moments.uniform(0, whole / 4))
+    os.kill(pid, signal.SIGKILL)
+    killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    files = [p for p in Path({killed!r}).rglob("*") if p.is_file() and not p.name.endswith(".tmp")]
+    print(killed, len([p for p in files if p.parent.name == "jobs"]), flush=True)
+os.waitpid(child({killed!r}), 0)
+"""
+
+
+def test_killed_at_twenty_random_moments_the_table_is_the_undisturbed_one(tmp_path: Path) -> None:
+    """In a process that has imported everything once, and from which each attempt is forked."""
+    script = tmp_path / "killer.py"
+    folders = {"whole": str(tmp_path / "whole"), "killed": str(tmp_path / "killed")}
+    script.write_text(KILLER.format(tests=str(Path(__file__).parent), kills=KILLS, **folders))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    seen = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    killed, jobs = zip(*seen, strict=True)
+    assert killed[-1] >= KILLS / 2, "most were done before they were killed"
+    assert list(jobs) == sorted(jobs), "a finished job was lost"
+    assert len(set(jobs)) > 2, "they were all killed at the same place"
+    for name in ("table.csv", "verdicts.csv", "verdicts.json"):
+        first, second = ((tmp_path / where / "run" / name).read_bytes() for where in ("whole", "killed"))
+        assert first == second
+    assert not list((tmp_path / "killed").rglob("*.tmp")), "half-written files stayed"
+
+
+def test_two_processes_on_one_folder_leave_one_whole_run(tmp_path: Path) -> None:
+    script = tmp_path / "one.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import torch; torch.set_num_threads(1)\nimport test_audit\nfrom pathlib import Path\n"
+        f"test_audit.audited(Path({str(tmp_path)!r}), threads=1)\n"
+    )
+    both = [subprocess.Popen([sys.executable, str(script)]) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    alone = audited(tmp_path / "alone", threads=1)
+    together = audited(tmp_path, threads=1)
+    pd.testing.assert_frame_equal(alone.table, together.table, check_exact=True)
+
+
+@pytest.mark.parametrize("part", ["job", "rows", "maps", "cut", "empty", "config", "another job's"])
+def test_a_damaged_file_is_found_and_its_job_done_again(tmp_path: Path, part: str) -> None:
+    first = audited(tmp_path)
+    jobs, maps = (sorted((tmp_path / "run" / name).iterdir()) for name in ("jobs", "maps"))
+    damaged = {"maps": maps[0], "config": tmp_path / "run" / "config.json"}.get(part, jobs[0])
+    whole = damaged.read_bytes()
+    if part == "another job's":
+        damaged.write_bytes(jobs[1].read_bytes())
+    elif part in ("cut", "config"):
+        damaged.write_bytes(whole[: len(whole) // 2])
+    elif part == "empty":
+        damaged.write_bytes(b"")
+    else:  # one bit, anywhere
+        place = {"job": whole.find(b"kind") + 9, "rows": len(whole) - 40, "maps": len(whole) - 9}[part]
+        damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    again = audited(tmp_path)
+    pd.testing.assert_frame_equal(first.table, again.table, check_exact=True)
+    if part != "config":  # the date of the run stands in it
+        assert hashlib.sha256(damaged.read_bytes()).digest() == hashlib.sha256(whole).digest()
+
+
+def test_a_clock_that_jumps_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = audited(tmp_path / "a")
+    plain = time.time
+    monkeypatch.setattr(time, "time", lambda: plain() - 1e8)
+    pd.testing.assert_frame_equal(first.table, audited(tmp_path / "b").table, check_exact=True)
+
+
+def test_workers_change_no_digit(tmp_path: Path) -> None:
+    """Other processes, jobs in another order: byte for byte the same files."""
+    alone, pair = (audited(tmp_path / str(n), threads=1, workers=n, methods=hp_methods()) for n in (1, 2))
+    first, second = ({p.name: p.read_bytes() for p in (a.folder / "jobs").iterdir()} for a in (alone, pair))
+    assert first == second
+    assert (alone.folder / "table.csv").read_bytes() == (pair.folder / "table.csv").read_bytes()
+
+
+def test_what_cannot_be_sent_runs_here_and_says_so(tmp_path: Path) -> None:
+    audit = audited(tmp_path, threads=1, workers=2, methods={"mine": lambda m, x, t: hp.gradient(m, x, t)})
+    assert "workers=2, but jobs run one after the other" in audit.report.read_text()
+
+
+def hp_methods() -> tuple[str, ...]:
+    return ("gradient", "gradcam", "random_map")
