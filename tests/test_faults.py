@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
-import heatproof as hp
-from test_audit import audited
+import test_audit
+from heatproof.audit import plan_audit, run_audit
+from test_audit import audited, images
 
 KILLS = 20
 
@@ -115,18 +120,63 @@ def test_a_clock_that_jumps_changes_no_number(tmp_path: Path, monkeypatch: pytes
     pd.testing.assert_frame_equal(first.table, audited(tmp_path / "b").table, check_exact=True)
 
 
-def test_workers_change_no_digit(tmp_path: Path) -> None:
-    """Other processes, jobs in another order: byte for byte the same files."""
-    alone, pair = (audited(tmp_path / str(n), threads=1, workers=n, methods=hp_methods()) for n in (1, 2))
-    first, second = ({p.name: p.read_bytes() for p in (a.folder / "jobs").iterdir()} for a in (alone, pair))
-    assert first == second
-    assert (alone.folder / "table.csv").read_bytes() == (pair.folder / "table.csv").read_bytes()
+TERMINATED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from heatproof.cli import main
+
+jobs = Path(sys.argv[sys.argv.index("--out") + 1]) / "jobs"
+
+def end():
+    while len(list(jobs.glob("*.json"))) < 2:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end, daemon=True).start()
+main()
+"""
 
 
-def test_what_cannot_be_sent_runs_here_and_says_so(tmp_path: Path) -> None:
-    audit = audited(tmp_path, threads=1, workers=2, methods={"mine": lambda m, x, t: hp.gradient(m, x, t)})
-    assert "workers=2, but jobs run one after the other" in audit.report.read_text()
+def test_a_scheduler_that_ends_the_command_is_told_what_stays(tmp_path: Path) -> None:
+    torch.save({"images": images(40)}, tmp_path / "images.pt")
+    (tmp_path / "mine.py").write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_audit import net\n"
+    )
+    script = tmp_path / "command.py"
+    script.write_text(TERMINATED)
+    command = [
+        "audit", "--model", "mine:net", "--images", "images.pt", "--out", "run", "--methods", "gradient", "--seeds", "2",
+        "--budget", "full", "--chunk", "2", "--threads", "1",
+    ]  # fmt: skip
+    ended = subprocess.run([sys.executable, script, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 143, ended.stderr
+    assert "ended by SIGTERM; finished jobs stay, the same command goes on from here" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    finished = {p.name for p in (tmp_path / "run" / "jobs").iterdir()}
+    assert 2 <= len(finished) < 20 * 3
+    assert not list((tmp_path / "run").rglob("*.tmp"))
 
 
-def hp_methods() -> tuple[str, ...]:
-    return ("gradient", "gradcam", "random_map")
+def test_jobs_in_any_order_leave_the_same_table(tmp_path: Path) -> None:
+    """The first order keeps what jobs share; the second meets everything the other way round."""
+    first = audited(tmp_path / "a", threads=1)
+    plan = plan_audit(
+        test_audit.net(), images(), methods=test_audit.CHEAP, seeds=2, nulls=3, faithfulness=False,
+        out=tmp_path / "b" / "run", threads=1,
+    )  # fmt: skip
+    run_audit(replace(plan, jobs=plan.jobs[::-1]))
+    second = audited(tmp_path / "b", threads=1)
+    pd.testing.assert_frame_equal(first.table, second.table, check_exact=True)
+    jobs = ({p.name: p.read_bytes() for p in (a.folder / "jobs").iterdir()} for a in (first, second))
+    assert next(jobs) == next(jobs)
+
+
+def test_open_files_and_threads_do_not_grow_with_jobs(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def look(done: int, total: int, left: float | None) -> None:
+        seen.append((len(os.listdir("/proc/self/fd")), threading.active_count()))
+
+    audited(tmp_path, images=images(40), chunk=2, progress=look)
+    assert len(seen) > 50
+    assert max(seen[5:]) == min(seen[5:])

@@ -17,12 +17,14 @@ from heatproof.audit import plan_audit, run_audit
 from nets import Net
 from test_audit import images
 
-LIMIT = [8]
+LIMIT, CPU = [8], [False]
 
 
 def hungry(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
     """A method that has room for a few images only."""
     if len(inputs) > LIMIT[0]:
+        if CPU[0]:
+            torch.empty(2**56)  # more than there are addresses: torch's own error
         raise torch.OutOfMemoryError(f"{len(inputs)} images do not fit")
     return hp.gradient(model, inputs, target)
 
@@ -35,7 +37,11 @@ def audited(out: Path, limit: int, **options: Any) -> hp.Audit:
     return run_audit(plan)
 
 
-def test_a_job_without_room_goes_through_in_smaller_groups(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cpu", [False, True])
+def test_a_job_without_room_goes_through_in_smaller_groups(
+    tmp_path: Path, cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_room.CPU", [cpu])
     whole, halved = audited(tmp_path / "whole", 8), audited(tmp_path / "halved", 2)
     keys = ["method", "check", "stage", "metric", "image", "seed"]
     tables = [a.table.sort_values(keys).reset_index(drop=True) for a in (whole, halved)]

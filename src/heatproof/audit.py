@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import torch
@@ -16,6 +16,8 @@ from .checks.kinds import applicable, checks_from, stages_of
 from .checks.pair import Pair
 from .checks.randomize import blocks_of
 from .checks.subject import Subject
+from .data.streamed import Images, Streamed
+from .engine.chance import check_same
 from .engine.chunks import padded
 from .engine.guard import fixed_batch
 from .engine.memory_format import channels_last
@@ -57,6 +59,7 @@ DEFAULT_METHODS = (
     "edge_map",
     "random_map",
 )
+Ours = TypeVar("Ours", Tensor, Streamed)
 CALIBRATION = 32
 PLANTED_SECONDS = 40
 """What training the two networks of the check planted takes on one core, for the minutes that the plan prints."""
@@ -109,7 +112,7 @@ class AuditPlan:
 
 def audit(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     targets: Tensor | None = None,
     methods: Any = DEFAULT_METHODS,
     checks: Sequence[str] = ("cascading",),
@@ -124,7 +127,8 @@ def audit(
 
     Args:
         model: an ``nn.Module`` in evaluation mode; never touched.
-        images: ``(N, C, H, W)`` in the model's units.
+        images: ``(N, C, H, W)`` in the model's units; a tensor, or where they are too many for memory what
+            `heatproof.read_images(..., most=bytes).held` gives.
         targets: int64 ``(N,)``; None takes the classes that the original model predicts.
         methods: names with options (``"integrated_gradients(steps=10)"``), callables, or a dict of names to callables.
         checks: of `heatproof.checks.kinds.CHECKS`: "cascading", "reverse", "independent", "full", "graded", "biases",
@@ -145,7 +149,7 @@ def audit(
 
 def plan_audit(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     targets: Tensor | None = None,
     methods: Any = DEFAULT_METHODS,
     checks: Sequence[str] = ("cascading",),
@@ -169,7 +173,7 @@ def plan_audit(
             "(--train or --permuted-weights on the command line)"
         )
     private, images = placed(model, images, chosen_settings.device)
-    check_inputs(private, images)
+    check_inputs(private, images[:1])
     if chosen_settings.labels is not None:
         _check_pair(private, chosen_settings.labels)
     threads = chosen_settings.threads or torch.get_num_threads()
@@ -192,12 +196,13 @@ def _check_pair(private: nn.Module, pair: Pair) -> None:
 
 
 def _subject(
-    private: nn.Module, images: Tensor, targets: Tensor | None, methods: Mapping[str, Any], s: Settings
+    private: nn.Module, images: Images, targets: Tensor | None, methods: Mapping[str, Any], s: Settings
 ) -> tuple[Subject, Tensor]:
     """What is audited, and the original model's outputs from chunks of the audit's own size."""
     fixed = fixed_batch(private)
     chunk = fixed or s.chunk
     original = all_outputs(private, images, s.score, chunk)
+    check_same(original[:chunk], all_outputs(private, images[:chunk], s.score, chunk))
     calibration = padded(images[:CALIBRATION], chunk)[:chunk] if fixed else images[evenly(len(images), CALIBRATION)]
     subject = Subject(
         private, images, targets_of(original, targets, images, s.score), methods, s.metrics or (), s.score,
@@ -303,16 +308,17 @@ def read_audit(folder: str | Path) -> Audit:
     return Audit(table, results.verdicts, report, results.folder, results)
 
 
-def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tensor]:
+def placed(model: nn.Module, images: Ours, device: str) -> tuple[nn.Module, Ours]:
     """A private twin, in the memory format that is fastest there, and the images on the device of the audit."""
     private = own(model)
-    check_inputs(nn.Identity(), images)
-    if images.dim() != 4:
+    few: Any = images[:1] if isinstance(images, Streamed) else images  # those were looked at as they were read
+    check_inputs(nn.Identity(), few)
+    if few.dim() != 4:
         raise InputError(f"images have shape {tuple(images.shape)}; expected (N, C, H, W)")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else str(images.device)
     try:
-        private, images = private.to(device), images.detach().to(device)
+        private, images = private.to(device), images.detach().to(device)  # streamed: their shards
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, AssertionError) as error:
@@ -320,7 +326,7 @@ def placed(model: nn.Module, images: Any, device: str) -> tuple[nn.Module, Tenso
     return channels_last(private, padded(images[:1], fixed_batch(private) or 1)), images
 
 
-def targets_of(out: Tensor, targets: Any, images: Tensor, score: Score) -> Tensor:
+def targets_of(out: Tensor, targets: Any, images: Images, score: Score) -> Tensor:
     """One class to explain for each image, int64 ``(N,)``: the given ones, checked, or the predicted ones."""
     if targets is None:
         return predicted(out, score)

@@ -1,5 +1,7 @@
 """One tree of exceptions. Every message says what was received, what was expected, and what to do next."""
 
+import torch
+
 
 class HeatproofError(Exception):
     """Base of every error that heatproof raises on purpose."""
@@ -27,3 +29,8 @@ class WeightsError(HeatproofError):
 
 class RunError(HeatproofError):
     """A run folder that cannot be used: another configuration, damaged files, no space."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: on a GPU, in Python, or on a CPU, where torch says so in the text of an error alone."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

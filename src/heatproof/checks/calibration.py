@@ -120,18 +120,17 @@ def _with_maps(subject: Subject, shard: list[int], found: Maps) -> Iterator[Pair
     edges = found.maps[EDGES]
     yield "edges", 0, found, Maps(dict.fromkeys(maps, edges), failed)
     # another variant: controls draw new noise; "predicted" would take the class of the edges
-    edged = replace(subject, classes="fixed", images=_edged(subject, shard, edges))
-    yield "edge_input", 0, found, explain_all(edged, subject.model, shard, "edge_input")
+    fixed = replace(subject, classes="fixed")
+    edged = _edged(subject, shard, edges)
+    yield "edge_input", 0, found, explain_all(fixed, subject.model, shard, "edge_input", images=edged)
 
 
 def _edged(subject: Subject, shard: list[int], edges: Tensor) -> Tensor:
-    """Images of the shard, at their places, times their edges scaled to [0, 1]: black where there is none."""
+    """Images of the shard times their edges scaled to [0, 1]: black where there is none. ``(B, C, H, W)``"""
     x = subject.images[shard]
     dark = (torch.zeros(x.shape[1]) if subject.black is None else subject.black).to(x)[:, None, None]
     highest = edges.amax((1, 2, 3), keepdim=True)
-    images = torch.empty_like(subject.images[: max(shard) + 1])  # only places of the shard are read
-    images[shard] = dark + (x - dark) * (edges / highest.where(highest > 0, 1.0))
-    return images
+    return dark + (x - dark) * (edges / highest.where(highest > 0, 1.0))
 
 
 def _deviations(maps: Tensor) -> Tensor:

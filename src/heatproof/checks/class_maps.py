@@ -59,9 +59,9 @@ def _explain(record: Record, subject: Subject, shard: list[int], name: str, expl
     given, x = guarded(explain, own(subject.model), subject.images[index.to(subject.images.device)])
     try:
         maps = attribute(explain, given, x, target, score=subject.score, seed=subject.seed, index=index).detach()
-    except (MemoryError, torch.OutOfMemoryError):
-        raise  # the job is not finished: it is for the caller to make room
     except Exception as error:  # a method of the user's may raise anything; it becomes a row
+        if out_of_memory(error):
+            raise  # the job is not finished: it is for the caller to make room
         told = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
         record.rows += [(name, CHECK, 0, "class", i, 0, float("nan"), "failed", told) for i in shard]
         return

@@ -12,7 +12,7 @@ from ..engine.chunks import generator, padded
 from ..engine.model import output, own
 from ..engine.passes import TERMS, forward
 from ..engine.sharing import shared_passes
-from ..errors import HeatproofError, InputError, ModelError
+from ..errors import HeatproofError, InputError, ModelError, out_of_memory
 from ..score import check_output, predicted
 from ..types import Explain, Score, needs_of, spec_of
 from .memory import memory_of
@@ -28,16 +28,17 @@ def explain_all(
     check: str = "",
     stage: int = 0,
     seed: int = 0,
+    images: Tensor | None = None,
 ) -> Maps:
     """The maps of all methods under one variant of the model, from shared passes, in one chunk of fixed size.
 
     A method that raises is a row with its error, never a silent gap; under a network that is dead (`why_dead`) only those
     run that have no model in them. With `record`, whether each image's predicted class changed is noted as the metric
-    "class_changed", where the score picks a class.
+    "class_changed", where the score picks a class. images: in place of the shard's own, ``(B, C, H, W)``.
     """
     private = own(model)
     index = padded(torch.tensor(shard), subject.chunk)
-    x = subject.images[index.to(subject.images.device)]
+    x = subject.images[index.to(subject.images.device)] if images is None else padded(images, subject.chunk)
     target = subject.targets[index.to(subject.targets.device)].to(x.device)
     with shared_passes(passes_of(subject), x):
         now, dead = _classes_now(subject, private, x, variant)
@@ -75,9 +76,9 @@ def maps_of(
                 continue
             try:
                 maps[name] = one_map(explain, private, x, target, index, subject, variant).detach()
-            except (MemoryError, torch.OutOfMemoryError):
-                raise  # the job is not finished: it is for the caller to make room
             except Exception as error:  # a method of the user's may raise anything; it becomes a row
+                if out_of_memory(error):
+                    raise  # the job is not finished: it is for the caller to make room
                 errors[name] = str(error) if isinstance(error, HeatproofError) else f"{type(error).__name__}: {error}"
     return Maps({name: maps[name] for name in subject.methods if name in maps}, errors)
 

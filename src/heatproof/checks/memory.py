@@ -40,12 +40,14 @@ class Memory:
 
     Attributes:
         originals: the original network's maps on the last shard. dead: why a variant leaves nothing to explain, or "".
-        others: subjects made out of this one, with memories of their own.
+        others: subjects made out of this one, with memories of their own. digests: of each image with its
+            target.
     """
 
     originals: dict[tuple[int, ...], Maps] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
     others: dict[str, Subject] = field(default_factory=dict)
+    digests: tuple[str, ...] = ()
     _chains: dict[tuple[str, int, str], Statistics] = field(default_factory=dict)
     _room: list[int] = field(default_factory=lambda: [MOST])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..data.streamed import Images
 from ..similarity.comparison import Reader, read
 from ..types import Explain, Score
 from .blocks import Block
@@ -25,7 +26,7 @@ class Subject:
     """
 
     model: nn.Module
-    images: Tensor
+    images: Images
     targets: Tensor
     methods: Mapping[str, Explain]
     metrics: tuple[str, ...]

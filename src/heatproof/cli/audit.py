@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..checks.kinds import CHECKS, checks_from
+from ..data.streamed import MOST
 from ..experiment.settings import METRICS, PRESETS
 from .console import console
 from .options import (
@@ -160,7 +161,7 @@ def audit(
     relabelled = Relabelled(train, train_limit, epochs, lr, tuple(permuted_weights or ()), seed)
     check_asked(relabelled, checks_from(words(check), bool(competing(named))))
     given = load_inputs(
-        model, weights, images, limit, first, split, size, resize, mean, std, preprocess, class_names, device
+        model, weights, images, limit, first, split, size, resize, mean, std, preprocess, class_names, device, MOST
     )
     folder, where = out or Path("runs") / given.loaded.name, device_from(device)
     data = training_data(train, train_limit, given, images) if train else None
@@ -176,7 +177,7 @@ def audit(
         with console.status("trying every method on one image"):
             return plan_audit(
                 given.loaded.model if pair is None else pair.true,
-                given.images.pixels,
+                given.images.held,
                 target_from(target, given),
                 named,
                 words(check),

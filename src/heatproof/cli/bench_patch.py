@@ -39,7 +39,7 @@ def patch_of(given: Inputs, size: int, seed: int) -> Tensor:
 def rehearsed(given: Inputs, training: PatchTraining, size: int) -> tuple[Inputs, dict[str, Any]]:
     """What `patched` gives, with the network untrained."""
     pixels = with_patch(given.images.pixels, patch_of(given, size, training.patch_seed))
-    images = replace(given.images, pixels=pixels)
+    images = replace(given.images, held=pixels)
     return replace(given, images=images), {"patch": {"size": size, "seed": training.patch_seed}}
 
 
@@ -54,7 +54,7 @@ def patched(
     seed = training.patch_seed
     patch = patch_of(given, size, seed)
     pixels = with_patch(given.images.pixels, patch)
-    occluded = replace(given, images=replace(given.images, pixels=pixels))
+    occluded = replace(given, images=replace(given.images, held=pixels))
     if not training.train:
         if not given.loaded.trained:
             raise InputError(

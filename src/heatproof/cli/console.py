@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +11,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from ..errors import HeatproofError
+from ..errors import HeatproofError, out_of_memory
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,29 +33,49 @@ errors = Console(stderr=True, highlight=False)
 
 
 def friendly(command: Callable[P, R]) -> Callable[P, R]:
-    """Errors as one readable text with exit code 1; Ctrl-C as 130."""
+    """Errors as one readable text with exit code 1; Ctrl-C as 130, SIGTERM as 143."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
-        except HeatproofError as error:
-            errors.print(f"heatproof: {error}", style="red", markup=False)
-            raise typer.Exit(1) from error
-        except torch.OutOfMemoryError as error:
-            errors.print(
-                "heatproof: out of memory; try a smaller --chunk (of bench roar and kar also --stack, networks trained at "
-                "once), or --device cpu. Finished jobs stay.",
-                style="red",
-            )
-            raise typer.Exit(1) from error
+            with ended_as_interrupted():
+                return command(*args, **kwargs)
         except KeyboardInterrupt as error:
-            errors.print(
-                "heatproof: interrupted; finished jobs stay, the same command goes on from here", style="yellow"
-            )
-            raise typer.Exit(130) from error
+            number = error.args[0] if error.args else signal.SIGINT
+            how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+            errors.print(f"heatproof: {how}; finished jobs stay, the same command goes on from here", style="yellow")
+            raise typer.Exit(128 + number) from error
+        except Exception as error:
+            if out_of_memory(error):
+                errors.print(
+                    "heatproof: out of memory; try a smaller --chunk (of bench roar and kar also --stack, networks trained "
+                    "at once), or --device cpu. Finished jobs stay.",
+                    style="red",
+                )
+            elif isinstance(error, HeatproofError):
+                errors.print(f"heatproof: {error}", style="red", markup=False)
+            else:
+                raise
+            raise typer.Exit(1) from error
 
     return run
+
+
+@contextmanager
+def ended_as_interrupted() -> Iterator[None]:
+    """Within: SIGTERM, with which schedulers end jobs, leaves as Ctrl-C does, with nothing half-written behind."""
+
+    def interrupted(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():  # where Python takes no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

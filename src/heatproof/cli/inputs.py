@@ -52,15 +52,16 @@ def load_inputs(
     preprocess: str | None,
     class_names: Path | None,
     device: str,
+    most: int | None = None,
 ) -> Inputs:
-    """Model, images and class names, as the options of every command give them."""
+    """Model, images and class names, as the options of every command give them. most: see `read_images`."""
     with console.status(f"loading {model}"):
         loaded = load_model(model, weights, device=device_from(device))
     how = override(loaded.preprocess, size=size, resize=resize, mean=floats(mean), std=floats(std), function=preprocess)
     with bar("reading images") as step:
         found = read_images(
             images, how, limit, progress=lambda n, total: step(n, total, None), split=split_from(split),
-            order="first" if first else "spread",
+            order="first" if first else "spread", most=most,
         )  # fmt: skip
     for file, reason in found.skipped:
         console.print(f"skipped: {file}: {reason}", style="yellow", markup=False)
@@ -75,7 +76,7 @@ def _names_of(found: ImageSet, model: torch.nn.Module) -> tuple[str, ...] | None
         return None
     try:
         private = own(model)
-        outputs = class_count(all_outputs(private, found.pixels[:1], logit, fixed_batch(private) or 1), logit)
+        outputs = class_count(all_outputs(private, found.held[:1], logit, fixed_batch(private) or 1), logit)
     except HeatproofError:  # no logits of classes: the command says so itself
         return found.classes
     return found.classes if outputs == len(found.classes) else None

@@ -1,8 +1,9 @@
-"""Image files -> one stack: what cannot be read is skipped with the reason."""
+"""Image files -> one stack, or a stream where they are too many: what cannot be read is skipped with the reason."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,11 +12,32 @@ from ..errors import InputError
 from .batch import Progress
 from .decode import read_pixels
 from .files import Found
-from .images import ImageSet, PhotoFile, image_set
+from .images import ImageSet, PhotoFile, check_image, image_set
 from .preprocess import Preprocess, prepare, scales, too_large
+from .streamed import FromFiles, Images, Streamed, image_digest
 
-Read = tuple[Found, Tensor, tuple[int, int]]
-"""A file, its image in model units, and the height and width it has upright."""
+
+@dataclass(frozen=True)
+class Read:
+    """A file that could be read.
+
+    Attributes:
+        image: ``(C, H, W)`` in model units; where it is not kept, one number of its shape.
+        size: height and width that the file has upright.
+        digests: of the image, and of it as three channels; none where it is kept.
+    """
+
+    item: Found
+    image: Tensor
+    size: tuple[int, int]
+    digests: tuple[str, str] | None = None
+
+    def dropped(self) -> Read:
+        """With what is needed to know the image again in its place."""
+        check_image(self.image, self.item.name)
+        digest, grey = image_digest(self.image), len(self.image) == 1
+        digests = (digest, image_digest(self.image.expand(3, -1, -1)) if grey else digest)
+        return Read(self.item, torch.empty(1).expand(self.image.shape), self.size, digests)
 
 
 def collect(
@@ -25,11 +47,16 @@ def collect(
     source: str,
     progress: Progress | None,
     classes: tuple[str, ...] | None = None,
+    most: int | None = None,
 ) -> ImageSet:
-    """One image of each run, the first that can be read."""
+    """One image of each run, the first that can be read. most: bytes of pixels to hold; None for all."""
     read: list[Read] = []
+    streamed: bool | None = None
     for done, run in enumerate(runs, 1):
-        read.extend(_first_readable(run, preprocess, skipped))
+        if one := _first_readable(run, preprocess, skipped):
+            if streamed is None:  # by the first image: all have its size, or are refused below
+                streamed = most is not None and one.image.numel() * 4 * len(runs) > most
+            read.append(one.dropped() if streamed else one)
         if progress is not None:
             progress(done, len(runs))
     if not read:
@@ -38,14 +65,14 @@ def collect(
     pixels = _stacked(read, preprocess, source)
     known = preprocess.function is None or preprocess.mean is not None
     mean, std = scales(preprocess, pixels.shape[1], source) if known else (None, None)
-    names, labels = [item.name for item, _, _ in read], [item.label for item, _, _ in read]
+    names, labels = [one.item.name for one in read], [one.item.label for one in read]
     return image_set(
         pixels, names, labels, skipped=skipped, mean=mean, std=std, source=source, classes=classes,
-        files=[PhotoFile(item.path, size) for item, _, size in read],
+        files=[PhotoFile(one.item.path, one.size) for one in read],
     )  # fmt: skip
 
 
-def _first_readable(run: Iterable[Found], preprocess: Preprocess, skipped: list[tuple[str, str]]) -> list[Read]:
+def _first_readable(run: Iterable[Found], preprocess: Preprocess, skipped: list[tuple[str, str]]) -> Read | None:
     for item in run:
         try:
             pixels = read_pixels(item.path)
@@ -55,21 +82,25 @@ def _first_readable(run: Iterable[Found], preprocess: Preprocess, skipped: list[
         if preprocess.function is None and (reason := too_large(pixels, preprocess)):
             skipped.append((item.name, reason))
             continue
-        return [(item, prepare(pixels, preprocess, item.name), (pixels.shape[0], pixels.shape[1]))]
-    return []
+        return Read(item, prepare(pixels, preprocess, item.name), (pixels.shape[0], pixels.shape[1]))
+    return None
 
 
-def _stacked(read: list[Read], preprocess: Preprocess, source: str) -> Tensor:
-    channels = {len(image) for _, image, _ in read}
-    images = [image for _, image, _ in read]
-    if channels == {1, 3} and preprocess.function is None:
-        images = [image.expand(3, -1, -1) for image in images]
-    first = images[0]
-    for (item, _, _), image in zip(read, images, strict=True):
-        if image.shape != first.shape:
+def _stacked(read: list[Read], preprocess: Preprocess, source: str) -> Images:
+    colour = {len(one.image) for one in read} == {1, 3} and preprocess.function is None
+    shapes = [(3, *one.image.shape[1:]) if colour else tuple(one.image.shape) for one in read]
+    for one, shape in zip(read, shapes, strict=True):
+        if shape != shapes[0]:
             todo = "give a size (--size) to crop all to" if preprocess.function is None else "let it return one shape"
             raise InputError(
-                f"the images in {source} differ in shape: {read[0][0].name} gives {tuple(first.shape)} and {item.name} "
-                f"{tuple(image.shape)} (channels, height, width); {todo}"
+                f"the images in {source} differ in shape: {read[0].item.name} gives {shapes[0]} and {one.item.name} "
+                f"{shape} (channels, height, width); {todo}"
             )
-    return torch.stack(images)
+    digests = tuple(one.digests[colour] for one in read if one.digests)
+    if not digests:
+        return torch.stack([one.image.expand(shapes[0]) for one in read])
+    paths, names = tuple(one.item.path for one in read), tuple(one.item.name for one in read)
+    channels, height, width = shapes[0]
+    reader = FromFiles(paths, names, preprocess, channels)
+    return Streamed(reader, (channels, height, width), digests, tuple(range(len(read))))
+

@@ -27,6 +27,7 @@ def read_images(
     *,
     split: Split | None = None,
     order: Order = "spread",
+    most: int | None = None,
 ) -> ImageSet:
     """Images from any source. -> `ImageSet`
 
@@ -40,6 +41,8 @@ def read_images(
         seed: with an even spread, draw which image of each stretch is taken; None takes the first.
         progress: called with (read, to read).
         split: "train" or "test", where the source has both; None reads "test" there.
+        most: bytes of pixels, as float32, to hold in memory; image files beyond them are streamed: `ImageSet.held` reads
+            them again where they are asked for. None holds all.
 
     Raises:
         InputError: a source that is missing, unclear, damaged or empty; a split of a source that has none.
@@ -58,7 +61,7 @@ def read_images(
     if classic_format(path):
         return read_classic(path, split or "test", preprocess or Preprocess(), choice, progress)
     if path.is_dir():
-        return read_folder(path, preprocess, limit, seed, progress, split=split, order=order)
+        return read_folder(path, preprocess, limit, seed, progress, split=split, order=order, most=most)
     if path.suffix.lower() in STACKS:
         return read_stack(path, preprocess, limit, seed, progress, order=order)
     return collect([[Found(readable(path.name), path, None)]], [], preprocess or Preprocess(), str(path), progress)
@@ -78,6 +81,7 @@ def read_folder(
     *,
     split: Split | None = None,
     order: Order = "spread",
+    most: int | None = None,
 ) -> ImageSet:
     """The images below a folder, sorted by path; the first folder level is the label. -> `ImageSet`
 
@@ -109,7 +113,7 @@ def read_folder(
         found = [replace(item, name=inside + item.name) for item in found]
         skipped = [(inside + name, reason) for name, reason in skipped]
     runs = [[found[i] for i in run] for run in choice.runs(len(found))]
-    return collect(runs, skipped, preprocess or Preprocess(), str(root), progress, classes)
+    return collect(runs, skipped, preprocess or Preprocess(), str(root), progress, classes, most)
 
 
 def _hint(root: Path) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
+from .streamed import Images, Streamed, taken
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ImageSet:
     """A stack of images with their names. Made by `image_set`, which checks it.
 
     Attributes:
-        pixels: float32 ``(N, C, H, W)`` in model units.
+        held: ``(N, C, H, W)`` in model units: a float32 tensor, or read in parts (`heatproof.data.streamed`).
         names: N texts: the path inside the folder, or the place in the stack.
         labels: N class names, None where unknown.
         skipped: (file, reason) of what could not be read.
@@ -43,7 +44,7 @@ class ImageSet:
         masks: bool ``(N, 1, H, W)``, True on the object, where the source knows it by construction; else None.
     """
 
-    pixels: Tensor
+    held: Images
     names: tuple[str, ...]
     labels: tuple[str | None, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -59,13 +60,23 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def pixels(self) -> Tensor:
+        """All of them as one tensor; where that was too large to be read at once, an `InputError`."""
+        if isinstance(self.held, Streamed):
+            raise InputError(
+                f"the {len(self)} images of {self.source} are too large to be held at once; only audits without the check "
+                "labels read them in parts: give fewer (limit=, --limit)"
+            )
+        return self.held
+
     def picture(self, index: int) -> NDArray[np.uint8]:
         """Image `index` for display. ``-> (H, W, 3)`` uint8.
 
         Undoes mean and std; where they are unknown, the image's own range is stretched to 0..255. Grey is repeated;
         other channel counts are shown as their average.
         """
-        values = self.pixels[index].detach()
+        values = self.held[index].detach()
         if self.mean is not None and self.std is not None:
             values = values * torch.tensor(self.std)[:, None, None] + torch.tensor(self.mean)[:, None, None]
         if len(values) not in (1, 3):
@@ -79,13 +90,13 @@ class ImageSet:
     def take(self, indices: Sequence[int]) -> ImageSet:
         """The images at these places, in this order, as a set of their own."""
         where = torch.as_tensor(list(indices), dtype=torch.int64)
-        pixels = self.pixels[where]
+        held = taken(self.held, indices)
         return dataclasses.replace(
             self,
-            pixels=pixels,
+            held=held,
             names=tuple(self.names[i] for i in indices),
             labels=tuple(self.labels[i] for i in indices),
-            sha256=pixel_sha256(pixels),
+            sha256=pixel_sha256(held),
             targets=None if self.targets is None else self.targets[where],
             files=None if self.files is None else tuple(self.files[i] for i in indices),
             masks=None if self.masks is None else self.masks[where],
@@ -93,7 +104,7 @@ class ImageSet:
 
 
 def image_set(
-    pixels: Tensor,
+    pixels: Images,
     names: Sequence[str],
     labels: Sequence[str | None] | None = None,
     *,
@@ -112,7 +123,7 @@ def image_set(
         InputError: another shape, no image, counts that differ, NaN or infinite pixels (names the first such image),
             masks of another type or shape.
     """
-    if pixels.dim() != 4 or not pixels.is_floating_point() or 0 in pixels.shape:
+    if len(pixels.shape) != 4 or not pixels.dtype.is_floating_point or 0 in pixels.shape:
         raise InputError(
             f"images of {source or 'a tensor'} are {pixels.dtype} {tuple(pixels.shape)}; expected float (N, C, H, W)"
         )
@@ -122,24 +133,33 @@ def image_set(
     counts |= {what: len(given) for what, given in optional.items() if given is not None}
     if wrong := {what: count for what, count in counts.items() if count != len(pixels)}:
         raise InputError(f"{source or 'a tensor'} has {len(pixels)} images, but {wrong}; expected one for each image")
-    pixels = pixels.detach().to("cpu", torch.float32).contiguous()
-    _check_finite(pixels, names, source)
-    _check_masks(masks, pixels, source)
+    if isinstance(pixels, Tensor):
+        pixels = pixels.detach().to("cpu", torch.float32).contiguous()
+        _check_finite(pixels, names, source)
+    _check_masks(masks, pixels.shape, source)
     return ImageSet(
         pixels, tuple(names), tuple(labels), tuple(skipped), mean, std, pixel_sha256(pixels), source, targets, classes,
         None if files is None else tuple(files), masks,
     )  # fmt: skip
 
 
-def pixel_sha256(pixels: Tensor) -> str:
-    """SHA-256 of the shape's text and the float32 pixels in C order, little-endian."""
+def pixel_sha256(pixels: Images) -> str:
+    """SHA-256 of the shape's text and the float32 pixels in C order, little-endian; of streamed ones, of their digests."""
     digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
-    digest.update(np.ascontiguousarray(pixels.numpy(), dtype="<f4").data)
+    if isinstance(pixels, Streamed):
+        digest.update("".join(pixels.digests).encode())
+    else:
+        digest.update(np.ascontiguousarray(pixels.numpy(), dtype="<f4").data)
     return digest.hexdigest()
 
 
-def _check_masks(masks: Tensor | None, pixels: Tensor, source: str) -> None:
-    expected = (len(pixels), 1, *pixels.shape[2:])
+def check_image(image: Tensor, name: str) -> None:
+    """Raise `InputError` where an image ``(C, H, W)`` has NaN or infinite pixels."""
+    _check_finite(image[None], [name], "")
+
+
+def _check_masks(masks: Tensor | None, shape: torch.Size, source: str) -> None:
+    expected = (shape[0], 1, *shape[2:])
     if masks is not None and (masks.dtype != torch.bool or tuple(masks.shape) != expected):
         raise InputError(
             f"masks of {source or 'a tensor'} are {masks.dtype} {tuple(masks.shape)}; expected torch.bool {expected}"

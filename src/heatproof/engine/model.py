@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import HeatproofError, InputError, ModelError
 from ..score import check_output, predicted
 from ..types import Score
+from .chance import repeatable
 from .chunks import chunk_slices, padded
 from .guard import training_modules
 from .twin import eager, twin
@@ -59,7 +60,8 @@ def output(model: nn.Module, inputs: Tensor, score: Score) -> Any:
     """What the model returns for the inputs, checked against the score; no gradient is kept."""
     private = own(model)
     check_inputs(private, inputs)
-    out = call_model(private, inputs.detach().clone())
+    with repeatable(private, inputs):
+        out = call_model(private, inputs.detach().clone())
     check_output(out, score, len(inputs))
     return out
 
@@ -75,7 +77,16 @@ def outputs_of(model: nn.Module, inputs: Tensor, score: Score, size: int) -> Ten
     return out[: len(inputs)]
 
 
-def all_outputs(model: nn.Module, images: Tensor, score: Score, size: int) -> Tensor:
+class InParts(Protocol):
+    """Images ``(N, C, H, W)`` that are at hand in slices: a tensor, or `heatproof.data.streamed.Streamed`."""
+
+    @property
+    def device(self) -> torch.device: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, where: slice, /) -> Tensor: ...
+
+
+def all_outputs(model: nn.Module, images: InParts, score: Score, size: int) -> Tensor:
     """Outputs ``(N, ...)`` of any number of images, from chunks of one size, on the device of the model."""
     private = own(model)
     device = next((t.device for t in [*private.parameters(), *private.buffers()]), images.device)

@@ -21,6 +21,7 @@ from .chunks import padded
 from .guard import Taint, check_graph, fixed_batch, has_odd_batch_norm, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
+from .chance import repeatable
 from .model import call_model, check_inputs, own
 from .pullback import differentiated, pull_back, scores_of
 from .rectified import Rectified
@@ -207,7 +208,7 @@ def _run(
     mode = Interpose(
         [rules.answer] if rules else [], observers, plain_attention=plain, separate=separate if terms else None
     )
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), repeatable(model, inputs):
         leaf = inputs.detach().clone().requires_grad_()
         if observers or rules:
             mode.follow(private)

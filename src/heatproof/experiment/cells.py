@@ -121,20 +121,26 @@ def tidy_table(folder: Path, config: dict[str, Any]) -> pd.DataFrame:
     Raises:
         RunError: jobs that are not finished.
     """
-    rows: list[Any] = []
+    columns: list[list[Any]] = [[] for _ in COLUMNS[2:]]
+    texts: dict[Any, Any] = {}  # each once, not once a row
+
+    def add(rows: Sequence[Any]) -> None:
+        for column, values in zip(columns, zip(*rows, strict=True), strict=False):  # no rows, no values
+            column.extend([texts.setdefault(v, v) for v in values] if isinstance(values[0], str) else values)
+
     missing = 0
     for key in config["jobs"]:
         found = read_rows(folder / "jobs" / f"{key}.json")
         missing += found is None
-        rows += found or []
+        add(found or [])
     if missing:
         raise RunError(
             f"{missing} of {len(config['jobs'])} jobs in {folder} are not finished; run the same command again, it does "
             "only what is missing"
         )
     for method, error in config["refused"].items():
-        rows += [(method, c, 0, "", -1, 0, float("nan"), "refused", error) for c in config["checks"]]
-    table = pd.DataFrame(rows, columns=COLUMNS[2:])
+        add([(method, c, 0, "", -1, 0, float("nan"), "refused", error) for c in config["checks"]])
+    table = pd.DataFrame(dict(zip(COLUMNS[2:], columns, strict=True)))
     table.insert(0, "model", config["model"])
     table.insert(1, "dataset", config["dataset"])
     return table.astype({"value": float, "stage": int, "image": int, "seed": int})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,23 @@ import torch
 from torch import nn
 
 from .._version import __version__
+from ..checks.memory import memory_of
+from ..checks.subject import Subject
+from ..data.streamed import image_digests
 from ..types import Explain, Spec, spec_of
 from .dependencies import Dependencies
 from .digests import tensor_hash as tensor_hash
 from .digests import weights_hash as weights_hash
+
+
+def images_hash(subject: Subject, places: Sequence[int] | None = None) -> str:
+    """SHA-256 of images with their targets, all or those at some places; pixels are read once for a whole plan."""
+    known = memory_of(subject)
+    if not known.digests:
+        pairs = zip(image_digests(subject.images), subject.targets.tolist(), strict=True)
+        known.digests = tuple(f"{digest} {target}" for digest, target in pairs)
+    rows = range(len(known.digests)) if places is None else places
+    return hashlib.sha256("\n".join(known.digests[i] for i in rows).encode()).hexdigest()
 
 
 def model_fingerprint(model: nn.Module) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ..checks.kinds import CHECKS, Stages
 from ..checks.subject import Subject
 from ..types import spec_of
-from .identity import tensor_hash
+from .identity import images_hash
 from .jobs import Job, job, shards
 
 DEPENDS = (
@@ -78,7 +78,7 @@ def depends(subject: Subject, config: Mapping[str, Any], j: Job) -> dict[str, An
     if j.kind == "planted":
         return {**held, "planted": config["planted"]}
     shard = list(j["shard"])
-    extra: dict[str, Any] = {"pixels": tensor_hash(subject.images[shard], subject.targets[shard])}
+    extra: dict[str, Any] = {"pixels": images_hash(subject, shard)}
     if j.kind == "labels":
         extra["permuted"] = config["labels"]["permuted_sha256"][j["pair"]]
     if j.kind == "calibration" and subject.black is not None:

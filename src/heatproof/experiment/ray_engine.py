@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from ..data.lookup import changed
 from ..errors import InputError, RunError
 from .jobs import Job
 from .pool import Keyed, Ran
-from .pool_worker import Setup
+from .pool_worker import Edited, Setup, UserCode
 from .run import Produced, Progress, finished, run_job
 
 PREFIX = "ray"
 RETRIES = 4
 """Times that a job of a lost worker or node is started again; an error of its own is not tried again."""
+AHEAD = 4
+"""Jobs that Ray is given for each that it can do at once: millions of them would fill the driver's memory."""
 EVERY = 1.0
 """Seconds between two looks at what is done."""
 
@@ -56,18 +60,26 @@ def run_jobs_on_ray(
     if not todo:
         return Ran(0, 0, "no jobs left")
     remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_one)
-    held = ray.put(setup)
-    waiting = {remote.remote([held], key, job, str(folder), threads): key for key, job in todo}
+    held, slots = ray.put((UserCode(), setup)), _slots(ray, threads, gpus)
+    waiting: dict[Any, str] = {}
     try:
-        _follow(ray, waiting, len(everything), progress)
+        send = partial(remote.remote, [held], str(folder), threads)
+        _follow(ray, send, todo, waiting, max(1, AHEAD * slots), len(everything), progress)
     finally:
         for left in waiting:
             ray.cancel(left, force=True)
     _check_shared(folder, todo)
-    return Ran(len(todo), int(ray.cluster_resources().get("CPU", 0) // threads))
+    return Ran(len(todo), slots)
 
 
-def _one(held: list[Any], key: str, job: Job, folder: str, threads: int) -> None:
+def _slots(ray: Any, threads: int, gpus: float) -> int:
+    """Jobs that the cluster can do at once, as it is now."""
+    there = ray.cluster_resources()
+    slots = there.get("CPU", 0) // threads
+    return int(min(slots, there.get("GPU", 0) // gpus) if gpus else slots)
+
+
+def _one(held: list[Any], folder: str, threads: int, key: str, job: Job) -> None:
     """What a node does: the work is made once a process, and finished jobs of a lost one are not done again."""
     import ray
 
@@ -76,30 +88,48 @@ def _one(held: list[Any], key: str, job: Job, folder: str, threads: int) -> None
 
 
 @lru_cache(maxsize=1)
-def _made(held: Any, get: Callable[[Any], Setup]) -> Callable[[Job], Produced]:
-    return get(held)()
+def _made(held: Any, get: Callable[[Any], tuple[UserCode, Setup]]) -> Callable[[Job], Produced]:
+    _, setup = get(held)
+    if Edited.used:
+        raise changed(Edited.used[0])
+    return setup()
 
 
-def _follow(ray: Any, waiting: dict[Any, str], total: int, progress: Progress | None) -> None:
-    start, jobs = time.monotonic(), len(waiting)
-    while waiting:
+def _follow(
+    ray: Any,
+    send: Callable[[str, Job], Any],
+    todo: Sequence[Keyed],
+    waiting: dict[Any, str],
+    most: int,
+    total: int,
+    progress: Progress | None,
+) -> None:
+    """Hand out all jobs, at most so many at a time, and hear of each; `waiting` is what is out."""
+    start, left = time.monotonic(), deque(todo)
+    while left or waiting:
+        while left and len(waiting) < most:
+            key, job = left.popleft()
+            waiting[send(key, job)] = key
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=EVERY)
         for one in done:
-            key = waiting.pop(one)
-            try:
-                ray.get(one)
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause if isinstance(error.cause, Exception) else RunError(str(error)) from error
-            except ray.exceptions.RayError as error:
-                raise RunError(
-                    f"job {key} was lost {RETRIES + 1} times ({type(error).__name__}); where memory runs out Ray ends the "
-                    "process: give each job more CPUs (threads=) or a smaller chunk=; finished jobs stay, and the same "
-                    "command goes on from there"
-                ) from error
-        ran = jobs - len(waiting)
+            _heard(ray, one, waiting.pop(one))
+        open_ = len(left) + len(waiting)
+        ran = len(todo) - open_
         if progress:
-            left = (time.monotonic() - start) / ran * len(waiting) if ran else None
-            progress(total - len(waiting), total, left)
+            progress(total - open_, total, (time.monotonic() - start) / ran * open_ if ran else None)
+
+
+def _heard(ray: Any, one: Any, key: str) -> None:
+    try:
+        ray.get(one)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause if isinstance(error.cause, Exception) else RunError(str(error)) from error
+    except ray.exceptions.RayError as error:
+        raise RunError(
+            f"job {key} was lost {RETRIES + 1} times ({type(error).__name__}); where memory runs out Ray ends the "
+            "process: give each job more CPUs (threads=) or a smaller chunk=; finished jobs stay, and the same "
+            "command goes on from there"
+        ) from error
 
 
 def _check_shared(folder: Path, todo: list[Keyed]) -> None:

@@ -21,6 +21,7 @@ from ..score import classes
 from .budget import Choice
 from .identity import (
     function_identity,
+    images_hash,
     method_identity,
     model_fingerprint,
     nonce,
@@ -110,7 +111,7 @@ def identity_of(subject: Subject, original: Tensor) -> dict[str, Any]:
     identities = {name: method_identity(explain) for name, explain in subject.methods.items()}
     return {
         "weights_sha256": weights_hash(subject.model),
-        "images_sha256": tensor_hash(subject.images),
+        "images_sha256": images_hash(subject),
         "targets_sha256": tensor_hash(subject.targets),
         "fingerprint": model_fingerprint(subject.model),
         "original_sha256": tensor_hash(original),

@@ -9,6 +9,7 @@ import torch
 
 from ..checks.subject import Record, Subject
 from ..engine.chunks import chunk_slices
+from ..errors import out_of_memory
 from .jobs import Job, job
 
 Do = Callable[[Job, Subject], Record]
@@ -20,13 +21,13 @@ def with_room(j: Job, subject: Subject, do: Do) -> Record:
     A smaller chunk may round differently: `Record.chunk` says which it was, and the report which jobs.
 
     Raises:
-        MemoryError, torch.OutOfMemoryError: there is no room for one image.
+        Exception: what memory that ran out raised, where there is no room for one image; any other error as it is.
     """
     images = list(dict(j.params).get("shard", ()))
     try:
         return do(j, subject)
-    except (MemoryError, torch.OutOfMemoryError):
-        if subject.chunk == 1 or len(images) == 0:
+    except Exception as error:
+        if not out_of_memory(error) or subject.chunk == 1 or len(images) == 0:
             raise
     # out here, where the error holds no tensors any more
     if subject.images.device.type == "cuda":

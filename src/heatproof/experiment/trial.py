@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 
 from ..checks.compared import compare
 from ..checks.explained import explain_all
 from ..checks.subject import Maps, Subject
+from ..data.streamed import taken
 from ..combine import effort_of, with_effort
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.guard import fixed_batch
 from ..engine.model import counted_rows, output
-from ..errors import HeatproofError, InputError
+from ..errors import HeatproofError, InputError, out_of_memory
 from ..faithfulness.quick import FRACTIONS, ORDERS
 from ..methods.gradient import gradient
 from ..types import Explain, name_of
@@ -72,11 +74,11 @@ def _try(subject: Subject, explain: Explain) -> tuple[str, float]:
     with counted_rows() as rows:
         try:
             attribute(explain, *guarded(explain, subject.model, x), target, score=subject.score)
-        except HeatproofError as error:
-            return str(error), 0
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:  # a callable of the user's may raise anything; it is refused by name
+            if out_of_memory(error):
+                raise
+            if isinstance(error, HeatproofError):
+                return str(error), 0
             return f"{type(error).__name__}: {error}", 0
     return "", rows[0] / size
 
@@ -85,7 +87,7 @@ def counted_costs(subject: Subject, trial: Trial, checks: Sequence[str], nulls: 
     """Costs from counted work alone: the same on every run."""
     x = padded(subject.images[:1], subject.chunk)
     row = count(subject.model, x).seconds(x.device.type, torch.get_num_threads()) / subject.chunk
-    pixels = subject.images[0, 0].numel()
+    pixels = prod(subject.images.shape[2:])
     return Costs(
         row=row,
         fixed_rows=trial.fixed_rows,
@@ -135,7 +137,7 @@ def reduced(subject: Subject, chosen: Choice) -> Subject:
         else:
             methods[name] = explain
     kept = evenly(len(subject.images), chosen.images)
-    return replace(subject, methods=methods, images=subject.images[kept], targets=subject.targets[kept])
+    return replace(subject, methods=methods, images=taken(subject.images, kept), targets=subject.targets[kept])
 
 
 def evenly(total: int, wanted: int) -> list[int]:

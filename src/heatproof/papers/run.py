@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, out_of_memory
 from ..experiment.files import read_job, read_maps, read_rows, write_json
 from ..experiment.folder import CONFIG, holds_no_run, read_config
 from ..experiment.identity import method_identity, nonce, versions
@@ -58,9 +58,9 @@ class Work:
             left = self._trained(name) if j.kind == NETWORK else self._measured(name)
         except RunError:
             raise  # of the disk, say: not the job's own
-        except (MemoryError, torch.OutOfMemoryError):
-            raise  # of this machine, now
         except Exception as error:  # of its data or its code, which the key holds: the other jobs go on
+            if out_of_memory(error):
+                raise  # of this machine, now
             left = Left([("failed", name, f"{type(error).__name__}: {error}")])
         finally:
             self._note_time(name, time.process_time() - start)

@@ -1,0 +1,92 @@
+"""Models that say something else each time are refused, and named what does it; draws that change nothing are not."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import heatproof as hp
+from nets import Net, PerLayer, fresh_input, targets
+from test_audit import audited_model
+
+METHODS = ("gradient", "guided_backprop", "fullgrad", "gradcam", "lrp", "smoothgrad", "integrated_gradients", "occlusion")
+
+
+class Dropping(PerLayer):
+    """Dropout that nobody turns off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.dropout(x, 0.5, training=True))
+
+
+class Idle(Net):
+    """Draws random numbers of which nothing is seen."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.rand(3)
+        return super().forward(x)
+
+
+class Counts(Net):
+    def __init__(self) -> None:
+        super().__init__(dtype=torch.float32)
+        self.calls = [0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls[0] += 1
+        return super().forward(x) * (1 + self.calls[0])
+
+    def __deepcopy__(self, memo: Any) -> Counts:
+        copy = Counts()
+        copy.calls = self.calls
+        return copy
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_dropout_that_is_always_on_is_named(method: str) -> None:
+    with pytest.raises(hp.ModelError, match="says something else each time.*(bernoulli|dropout)"):
+        getattr(hp, method)(Dropping(), fresh_input(), targets())
+
+
+def test_draws_of_which_nothing_is_seen_are_no_error() -> None:
+    x = fresh_input()
+    assert torch.equal(hp.gradient(Idle(), x, targets()), hp.gradient(Net(), x, targets()))
+
+
+def test_an_audit_refuses_a_model_that_cannot_be_repeated(tmp_path: Path) -> None:
+    with pytest.raises(hp.ModelError, match="counts its calls"):
+        audited_model(Counts(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_thread_that_draws_is_no_error() -> None:
+    """The global generator moves while a model runs that draws nothing."""
+    stop = threading.Event()
+
+    class Waits(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            drew.clear()
+            drew.wait(5)
+            return super().forward(x)
+
+    drew = threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set():
+            torch.rand(1)
+            drew.set()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        found = hp.gradient(Waits(), fresh_input(), targets())
+    finally:
+        stop.set()
+        thread.join()
+    assert torch.equal(found, hp.gradient(Net(), fresh_input(), targets()))
