@@ -171,12 +171,3 @@ def test_jobs_in_any_order_leave_the_same_table(tmp_path: Path) -> None:
     assert next(jobs) == next(jobs)
 
 
-def test_open_files_and_threads_do_not_grow_with_jobs(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-
-    def look(done: int, total: int, left: float | None) -> None:
-        seen.append((len(os.listdir("/proc/self/fd")), threading.active_count()))
-
-    audited(tmp_path, images=images(40), chunk=2, progress=look)
-    assert len(seen) > 50
-    assert max(seen[5:]) == min(seen[5:])
