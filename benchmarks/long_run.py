@@ -23,7 +23,7 @@ from heatproof.models.spec import load_model
 
 from .networks import DATA
 
-MODEL = "heatproof.models.nets.cifar_resnet:CifarResNet20"
+MODEL = "heatproof.models.nets.cifar_resnet:CifarResNet"
 METHODS = ("gradient", "guided_backprop", "gradcam")
 
 console = Console()
@@ -33,12 +33,11 @@ def main(
     images: Annotated[int, typer.Option()] = 10_000,
     chunk: Annotated[int, typer.Option(help="images in one pass")] = 10,
     out: Annotated[Path, typer.Option("--out", "-o", help="run folder")] = Path("runs/long"),
-    streamed: Annotated[bool, typer.Option(help="as if they did not fit into memory")] = False,
 ) -> None:
     """An audit of ResNet-20 on CIFAR-10's test images, on one thread."""
     torch.set_num_threads(1)
     loaded = load_model(MODEL, DATA / "weights/cifar10_resnet20.safetensors")
-    found = read_images(DATA / "CIFAR10", loaded.preprocess, images, most=1 if streamed else None)
+    found = read_images(DATA / "CIFAR10", loaded.preprocess, images)
     stages: list[tuple[str, float, float, int]] = []
     begun = time.monotonic()
 
