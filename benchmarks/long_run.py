@@ -1,6 +1,6 @@
 """Ten thousand small images through one audit: time, memory, files.
 
-python -m benchmarks.long_run [--images N] [--out FOLDER]     # resumes; CIFAR-10 and a trained ResNet-20 from the data folder
+python -m benchmarks.long_run [--images N] [--out FOLDER]     # resumes; CIFAR-10 and its ResNet-20
 
 Prints memory by the share of jobs that are done, so that growth would show, and what the table takes.
 """
@@ -76,8 +76,8 @@ def _print(stages: list[tuple[str, float, float, int]], plan: AuditPlan, audit: 
     jobs = sum(path.stat().st_size for path in (plan.folder / "jobs").iterdir())
     held = audit.table.memory_usage(deep=False).sum()
     console.print(
-        f"job files {jobs / 1e6:.0f} MB, {jobs / len(audit.table):.0f} bytes a row; table in memory {held / len(audit.table):.0f} "
-        f"bytes a row; report {audit.report.stat().st_size / 1e6:.1f} MB: {audit.report}"
+        f"job files {jobs / 1e6:.0f} MB, {jobs / len(audit.table):.0f} bytes a row; table in memory "
+        f"{held / len(audit.table):.0f} bytes a row; report {audit.report.stat().st_size / 1e6:.1f} MB: {audit.report}"
     )
 
 

@@ -117,7 +117,9 @@ def _files(folder: Path) -> str:
 def _print(alone: list[tuple[str, float]], runs: list[dict[str, Any]]) -> None:
     kinds = {kind: [s for k, s in alone if k == kind] for kind, _ in alone}
     for kind, seconds in kinds.items():
-        console.print(f"{kind}: {len(seconds)} jobs, {mean(seconds):.2f} s each ({min(seconds):.2f} to {max(seconds):.2f})")
+        console.print(
+            f"{kind}: {len(seconds)} jobs, {mean(seconds):.2f} s each ({min(seconds):.2f} to {max(seconds):.2f})"
+        )
     one = sum(s for _, s in alone)
     table = Table("engine", "workers", "measured s", "simulated s", "measured / simulated", "efficiency")
     table.add_row("this process", "1", f"{one:.1f}", f"{one:.1f}", "1.00", "1.00")

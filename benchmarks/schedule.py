@@ -54,7 +54,7 @@ def schedule(jobs: Iterable[float], cluster: Cluster, seed: int = 0) -> Schedule
             heapq.heappush(free, (again, worker))
         heapq.heappush(free, (done, worker))
         worked, last = worked + seconds, max(last, done)
-    return Schedule(last, worked / (last * cluster.workers), lost)
+    return Schedule(last, worked / (last * cluster.workers) if worked else 1.0, lost)
 
 
 def _life(cluster: Cluster, draw: random.Random) -> float:

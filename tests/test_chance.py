@@ -9,13 +9,22 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import heatproof as hp
 from nets import Net, PerLayer, fresh_input, targets
 from test_audit import audited_model
 
-METHODS = ("gradient", "guided_backprop", "fullgrad", "gradcam", "lrp", "smoothgrad", "integrated_gradients", "occlusion")
+METHODS = (
+    "gradient",
+    "guided_backprop",
+    "fullgrad",
+    "gradcam",
+    "lrp",
+    "smoothgrad",
+    "integrated_gradients",
+    "occlusion",
+)
 
 
 class Dropping(PerLayer):
@@ -50,7 +59,7 @@ class Counts(Net):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_dropout_that_is_always_on_is_named(method: str) -> None:
-    with pytest.raises(hp.ModelError, match="says something else each time.*(bernoulli|dropout)"):
+    with pytest.raises(hp.ModelError, match=r"says something else each time.*(bernoulli|dropout)"):
         getattr(hp, method)(Dropping(), fresh_input(), targets())
 
 
@@ -82,11 +91,12 @@ def test_another_thread_that_draws_is_no_error() -> None:
             torch.rand(1)
             drew.set()
 
+    model, plain, x = Waits(), Net(), fresh_input()  # built by the global generator
     thread = threading.Thread(target=draw)
     thread.start()
     try:
-        found = hp.gradient(Waits(), fresh_input(), targets())
+        found = hp.gradient(model, x, targets())
     finally:
         stop.set()
         thread.join()
-    assert torch.equal(found, hp.gradient(Net(), fresh_input(), targets()))
+    assert torch.equal(found, hp.gradient(plain, x, targets()))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from benchmarks.ray_nodes import Node, two_nodes
 
 import heatproof as hp
-from benchmarks.ray_nodes import Node, two_nodes
 from heatproof.experiment.settings import settings_from
 from test_audit import audited, images
 
@@ -35,7 +35,11 @@ def test_two_nodes_leave_the_files_of_a_local_run(tmp_path: Path, cluster: tuple
     local = audited(tmp_path / "local", threads=1, methods=METHODS)
     told: list[tuple[int, int]] = []
     there = audited(
-        tmp_path / "ray", threads=1, methods=METHODS, engine=cluster[0], progress=lambda n, of, left: told.append((n, of))
+        tmp_path / "ray",
+        threads=1,
+        methods=METHODS,
+        engine=cluster[0],
+        progress=lambda n, of, left: told.append((n, of)),
     )
     assert files(local) == files(there)
     pd.testing.assert_frame_equal(local.table, there.table, check_exact=True)
@@ -48,7 +52,7 @@ def test_what_a_job_raises_comes_out(tmp_path: Path, cluster: tuple[str, Node]) 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "jobs").write_text("a file where the folder should be")
     (tmp_path / "run" / "config.json").write_text("{")
-    with pytest.raises(hp.RunError, match="cannot write .*jobs"):
+    with pytest.raises(hp.RunError, match=r"cannot write .*jobs"):
         audited(tmp_path, threads=1, methods=METHODS, engine=cluster[0])
 
 

@@ -37,4 +37,6 @@ def test_a_lost_worker_costs_its_job_and_its_absence() -> None:
     assert 0.7 * expected < some.lost < 1.5 * expected
     each = some.lost * (300 + 30) / 8  # absent, and half a job in vain
     assert some.seconds == pytest.approx(none.seconds + each, rel=0.03)
-    assert schedule([60.0] * 100, Cluster(3, lasts=900), seed=1) == schedule([60.0] * 100, Cluster(3, lasts=900), seed=1)
+    assert schedule([60.0] * 100, Cluster(3, lasts=900), seed=1) == schedule(
+        [60.0] * 100, Cluster(3, lasts=900), seed=1
+    )

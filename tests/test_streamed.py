@@ -102,7 +102,7 @@ def test_an_image_that_changes_under_a_run_is_found(photos: Path, tmp_path: Path
 
 def test_what_needs_all_images_at_once_says_so(photos: Path) -> None:
     _, streamed = both(photos)
-    with pytest.raises(hp.InputError, match="too large to be held at once.*--limit"):
+    with pytest.raises(hp.InputError, match=r"too large to be held at once.*--limit"):
         _ = streamed.pixels
 
 
@@ -117,5 +117,5 @@ def test_only_the_last_images_are_held(photos: Path) -> None:
 def test_damaged_pixels_are_named_as_ever(photos: Path) -> None:
     how = Preprocess(size=8, function=lambda picture: torch.full((3, 8, 8), torch.nan))
     for most in (None, 1):
-        with pytest.raises(hp.InputError, match="00.png.*NaN"):
+        with pytest.raises(hp.InputError, match=r"00\.png.*NaN"):
             read_images(photos, how, most=most)

@@ -67,13 +67,13 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .checks.labels import user_pair as user_pair
     from .checks.randomize import Stage as Stage
     from .checks.randomize import randomize as randomize
+    from .data.folder import read_images as read_images
+    from .data.preprocess import Preprocess as Preprocess
     from .faithfulness.class_sensitivity import class_sensitivity as class_sensitivity
     from .faithfulness.masking import mask_pixels as mask_pixels
     from .faithfulness.noise_level import noise_level as noise_level
     from .faithfulness.pixel import pixel_perturbation as pixel_perturbation
     from .faithfulness.removal import Perturbation as Perturbation
-    from .data.folder import read_images as read_images
-    from .data.preprocess import Preprocess as Preprocess
     from .roar import kar as kar
     from .roar import roar as roar
     from .similarity.hog import hog_similarity as hog_similarity
@@ -104,13 +104,13 @@ make_lazy(
 
 __all__ = [
     "METHODS", "Audit", "Benched", "EscapedOp", "FullGradient", "HeatproofError", "InputError", "LayerRecord",
-    "ModelError", "NotApplicable", "Pair", "Perturbation", "Preprocess", "RunError", "Spec", "Stage", "Term", "WeightsError",
-    "__version__", "audit", "bench", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet", "deeplift",
-    "edge_map", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input", "guided_backprop",
-    "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge", "input_x_random",
-    "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp", "margin",
-    "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
-    "probability", "random_map", "randomize", "read_images", "rectgrad", "rectgrad_layers", "roar", "simple_fullgrad",
-    "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared", "spearman", "ssim",
-    "times_input", "train_pair", "user_pair", "value", "vargrad",
+    "ModelError", "NotApplicable", "Pair", "Perturbation", "Preprocess", "RunError", "Spec", "Stage", "Term",
+    "WeightsError", "__version__", "audit", "bench", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet",
+    "deeplift", "edge_map", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input",
+    "guided_backprop", "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge",
+    "input_x_random", "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp",
+    "margin", "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
+    "probability", "random_map", "randomize", "read_images", "rectgrad", "rectgrad_layers", "roar",
+    "simple_fullgrad", "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared", "spearman",
+    "ssim", "times_input", "train_pair", "user_pair", "value", "vargrad",
 ]  # fmt: skip

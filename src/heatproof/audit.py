@@ -59,7 +59,7 @@ DEFAULT_METHODS = (
     "edge_map",
     "random_map",
 )
-Ours = TypeVar("Ours", Tensor, Streamed)
+Ours = TypeVar("Ours", bound=Images)
 CALIBRATION = 32
 PLANTED_SECONDS = 40
 """What training the two networks of the check planted takes on one core, for the minutes that the plan prints."""
@@ -318,7 +318,8 @@ def placed(model: nn.Module, images: Ours, device: str) -> tuple[nn.Module, Ours
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else str(images.device)
     try:
-        private, images = private.to(device), images.detach().to(device)  # streamed: their shards
+        private = private.to(device)
+        images = images.detach().to(device)  # type: ignore[assignment]  # streamed: their shards
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, AssertionError) as error:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ..data.streamed import Images
 from ..engine.chunks import sample_generators
 from ..methods.edge_map import edge_map
 from ..methods.gradient import gradient
@@ -75,7 +76,7 @@ def level_of(pair: str, level: int) -> float:
     return NOISE_LEVELS[level] if pair == "product_noise" else 0.0
 
 
-def noise(kind: str, like: Tensor, seed: int, shard: list[int], part: int) -> Tensor:
+def noise(kind: str, like: Images, seed: int, shard: list[int], part: int) -> Tensor:
     """Noise in the shape of `like`, one generator an image; part 0 and part 1 are independent. float32."""
     generators = sample_generators(seed, shard, len(shard), f"calibration {kind} {part}")
     return torch.stack([DRAWS[kind](like.shape[1:], g) for g in generators]).to(like.device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..engine.call import attribute, guarded
 from ..engine.chunks import padded
 from ..engine.model import own
-from ..errors import HeatproofError, InputError
+from ..errors import HeatproofError, InputError, out_of_memory
 from ..named import named_methods
 from ..types import Explain
 from .class_count import outputs_by_class

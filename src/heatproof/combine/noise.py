@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, normal_like, sample_generators, whole_seed
+from ..engine.guard import fixed_batch
 from ..engine.model import check_inputs, own, predict
 from ..errors import InputError
 from ..score import check_target
-from ..types import Explain, Score
+from ..types import Explain, Score, Spec, spec_of
+
+ROWS = 8
+"""Rows of the model in one pass, as for integrated gradients; a larger batch of the caller's goes as it is."""
 
 
 def noisy_maps(
@@ -27,7 +31,7 @@ def noisy_maps(
     seed: int,
     index: Tensor | None,
 ) -> Iterator[Tensor]:
-    """One map a draw, each of the caller's batch; equal (n, sigma, seed, index) give equal noise.
+    """One map a draw, each ``(B, ...)``; equal (n, sigma, seed, index) give equal noise.
 
     The target None is resolved once, on the clean input. A method inside that has noise too gets a seed from
     (seed, draw): with the caller's own it would add the same noise again.
@@ -42,10 +46,27 @@ def noisy_maps(
     given, x = guarded(explain, private, inputs.detach())
     spread = (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, *[1] * (x.dim() - 1)) * sigma
     draws = sample_generators(seed, index, len(x), "smooth")
-    for draw in range(n):
-        noisy = x + spread * normal_like(x, draws)
-        inner = generator("inner", seed, draw).initial_seed()
-        yield attribute(explain, given, noisy, target, score=score, seed=inner, index=index)
+    group = _group(explain, private, len(x))
+    for first in range(0, n, group):
+        count = min(group, n - first)
+        noisy = torch.cat([x + spread * normal_like(x, draws) for _ in range(count)])
+        inner = generator("inner", seed, first).initial_seed()
+        maps = attribute(explain, given, noisy, torch.cat([target] * count, -1), score=score, seed=inner, index=index)
+        yield from torch.split(maps, len(x), target.dim() - 1)
+
+
+def _group(explain: Explain, private: nn.Module, batch: int) -> int:
+    """Draws that go through the model together, so that a few images fill a pass too. One by one: methods with noise of
+    their own, which is drawn by the place of a sample, callables of anyone's, and models of one batch size."""
+    alone = fixed_batch(private) is not None or any(spec is None or spec.noise for spec in _specs(explain))
+    return 1 if alone else max(1, ROWS // batch)
+
+
+def _specs(explain: Explain) -> Iterator[Spec | None]:
+    """What is known of a method and of all methods inside it."""
+    yield spec_of(explain)
+    for part in getattr(explain, "parts", ()):
+        yield from _specs(part)
 
 
 def mean_of(maps: Iterable[Tensor]) -> Tensor:

@@ -20,7 +20,7 @@ def smooth(explain: Explain, n: int = 50, sigma: float = 0.15, seed: int = 0) ->
     """SmoothGrad of any method: the mean of its maps over noisy copies of the input (Smilkov et al. 2017).
 
     Args:
-        explain: any method or callable; called once a draw, with the caller's batch.
+        explain: any method or callable; a callable is called once a draw, with the caller's batch.
         n: draws, default 50.
         sigma: standard deviation of the noise as a share of each image's (max - min), default 0.15.
         seed: the noise of a sample comes from (seed, index), default 0; that of a method inside from (seed, draw, index),

@@ -103,4 +103,3 @@ def _stacked(read: list[Read], preprocess: Preprocess, source: str) -> Images:
     channels, height, width = shapes[0]
     reader = FromFiles(paths, names, preprocess, channels)
     return Streamed(reader, (channels, height, width), digests, tuple(range(len(read))))
-

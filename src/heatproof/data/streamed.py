@@ -17,6 +17,7 @@ from .preprocess import Preprocess, prepare
 MOST = 2**30
 """Bytes of pixels, as float32, that commands hold in memory; larger sets are streamed."""
 
+CPU = torch.device("cpu")
 Places = int | slice | Sequence[int] | Tensor
 
 
@@ -53,7 +54,7 @@ class Streamed:
     size: tuple[int, int, int]
     digests: tuple[str, ...]
     rows: tuple[int, ...]
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     _last: dict[tuple[int, ...], Tensor] = field(default_factory=dict, repr=False)
 
     dtype = torch.float32
@@ -71,11 +72,13 @@ class Streamed:
             return self._images((range(len(self))[where],))[0]
         if isinstance(where, slice):
             return self._images(tuple(range(len(self))[where]))
-        return self._images(tuple(range(len(self))[i] for i in (where.tolist() if isinstance(where, Tensor) else where)))
+        return self._images(
+            tuple(range(len(self))[i] for i in (where.tolist() if isinstance(where, Tensor) else where))
+        )
 
     def take(self, places: Sequence[int]) -> Streamed:
         """The images at these places, in this order, still to be read."""
-        digests, rows = (tuple(held[i] for i in places) for held in (self.digests, self.rows))
+        digests, rows = tuple(self.digests[i] for i in places), tuple(self.rows[i] for i in places)
         return replace(self, digests=digests, rows=rows, _last={})
 
     def detach(self) -> Streamed:
@@ -110,6 +113,13 @@ AGAIN = "leave the images as they are while a run goes on, and give the same com
 
 Images = Tensor | Streamed
 """``(N, C, H, W)``, in memory or streamed."""
+
+
+def held(images: Images) -> Tensor:
+    """Images that are in memory; raises `InputError` for streamed ones."""
+    if isinstance(images, Streamed):
+        raise InputError(f"{len(images)} streamed images are needed at once; give fewer, as a tensor: images[:100]")
+    return images
 
 
 def image_digest(image: Tensor) -> str:

@@ -35,9 +35,9 @@ def check_same(said: Tensor, again: Tensor) -> None:
     apart, most = float((said - again).abs().max()), float(said.abs().max())
     if apart > SAME * most:
         raise ModelError(
-            f"two runs on the same images give outputs {apart:.3g} apart (the largest is {most:.3g}): the model draws random "
-            "numbers, counts its calls, or keeps something from one call to the next, and nothing about it can be repeated; "
-            "turn that off first"
+            f"two runs on the same images give outputs {apart:.3g} apart (the largest is {most:.3g}): the model draws "
+            "random numbers, counts its calls, or keeps something from one call to the next, and nothing about it can be "
+            "repeated; turn that off first"
         )
 
 

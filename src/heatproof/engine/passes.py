@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from ..errors import HeatproofError, InputError, ModelError, NotApplicable
 from ..score import check_output, check_target, classes, predicted
 from ..types import Score
+from .chance import repeatable
 from .chunks import padded
 from .guard import Taint, check_graph, fixed_batch, has_odd_batch_norm, uses_batch_statistics
 from .interpose import Interpose, Observer, RuleSet, Shapes, Tap, tensors_in
 from .layout import Layouts
-from .chance import repeatable
 from .model import call_model, check_inputs, own
 from .pullback import differentiated, pull_back, scores_of
 from .rectified import Rectified

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -149,7 +150,7 @@ def _connected(engine: str) -> Any:
     address = engine.partition("://")[2] or None
     if not ray.is_initialized():
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="warning")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"engine={engine!r}: there is no Ray cluster to connect to ({str(error).splitlines()[0]}); start one with "

@@ -12,8 +12,8 @@ import torch
 from ..checks.compared import compare
 from ..checks.explained import explain_all
 from ..checks.subject import Maps, Subject
-from ..data.streamed import taken
 from ..combine import effort_of, with_effort
+from ..data.streamed import taken
 from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, padded
 from ..engine.guard import fixed_batch

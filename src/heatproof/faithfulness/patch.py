@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks.subject import Record
+from ..data.streamed import held
 from ..engine.chunks import generator
 from ..errors import InputError
 from .kind import Batch, Bench, Found, Kind, Measure
@@ -126,7 +127,7 @@ MEASURES = {
 
 def prepare(bench: Bench) -> Bench:
     """The bench as it is; raises for images that the patch does not fit into, or that do not all carry the same one."""
-    images, options = bench.subject.images, bench.options
+    images, options = held(bench.subject.images), bench.options
     _check_patch(options.side, options.margin, min(images.shape[2:]))
     corner = images[:, :, : options.side, : options.side]
     if not torch.equal(corner, corner[:1].expand_as(corner)):

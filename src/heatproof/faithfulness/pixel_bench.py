@@ -9,6 +9,7 @@ from itertools import product
 from torch import Tensor
 
 from ..checks.subject import Record
+from ..data.streamed import held
 from ..engine.chunks import padded
 from ..engine.model import output
 from ..errors import InputError
@@ -103,7 +104,7 @@ def _better(name: str, order: str) -> str:
 def work(bench: Bench, shard: list[int]) -> Record:
     """The measures of every method on a shard; all orders share the outputs of the whole and of the filled images."""
     s, o, batch = bench.subject, bench.options, batch_of(bench, shard)
-    mean = mean_colour(s.images) if "mean" in o.fills else None
+    mean = mean_colour(held(s.images)) if "mean" in o.fills else None
     fills = {f: filler(f, batch.x, black=s.black, mean=mean, seed=s.seed, index=batch.index) for f in o.fills}
 
     def read(x: Tensor) -> Tensor:
