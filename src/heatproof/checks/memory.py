@@ -40,8 +40,7 @@ class Memory:
 
     Attributes:
         originals: the original network's maps on the last shard. dead: why a variant leaves nothing to explain, or "".
-        others: subjects made out of this one, with memories of their own. digests: of each image with its
-            target.
+        others: subjects made out of this one, with memories of their own. digests: of each image.
     """
 
     originals: dict[tuple[int, ...], Maps] = field(default_factory=dict)

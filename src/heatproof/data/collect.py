@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,7 +15,21 @@ from .decode import read_pixels
 from .files import Found
 from .images import ImageSet, PhotoFile, check_image, image_set
 from .preprocess import Preprocess, prepare, scales, too_large
-from .streamed import FromFiles, Images, Streamed, image_digest
+from .streamed import Images, Streamed, image_digest
+
+
+@dataclass(frozen=True)
+class FromFiles:
+    """Reads image files as `heatproof.data.collect` does: the image of a place, float32 ``(C, H, W)`` in model units."""
+
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+    preprocess: Preprocess
+    channels: int
+
+    def __call__(self, place: int) -> Tensor:
+        image = prepare(read_pixels(self.paths[place]), self.preprocess, self.names[place])
+        return image.expand(self.channels, -1, -1)
 
 
 @dataclass(frozen=True)

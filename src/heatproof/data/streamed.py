@@ -5,34 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .decode import read_pixels
-from .preprocess import Preprocess, prepare
 
 MOST = 2**30
 """Bytes of pixels, as float32, that commands hold in memory; larger sets are streamed."""
 
 CPU = torch.device("cpu")
 Places = int | slice | Sequence[int] | Tensor
-
-
-@dataclass(frozen=True)
-class FromFiles:
-    """Reads image files as `heatproof.data.collect` does: the image of a place, float32 ``(C, H, W)`` in model units."""
-
-    paths: tuple[Path, ...]
-    names: tuple[str, ...]
-    preprocess: Preprocess
-    channels: int
-
-    def __call__(self, place: int) -> Tensor:
-        image = prepare(read_pixels(self.paths[place]), self.preprocess, self.names[place])
-        return image.expand(self.channels, -1, -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,13 +23,11 @@ from .digests import weights_hash as weights_hash
 
 
 def images_hash(subject: Subject, places: Sequence[int] | None = None) -> str:
-    """SHA-256 of images with their targets, all or those at some places; pixels are read once for a whole plan."""
+    """SHA-256 of the images, all or those at some places; pixels are read once for a whole plan."""
     known = memory_of(subject)
-    if not known.digests:
-        pairs = zip(image_digests(subject.images), subject.targets.tolist(), strict=True)
-        known.digests = tuple(f"{digest} {target}" for digest, target in pairs)
-    rows = range(len(known.digests)) if places is None else places
-    return hashlib.sha256("\n".join(known.digests[i] for i in rows).encode()).hexdigest()
+    known.digests = known.digests or image_digests(subject.images)
+    chosen = known.digests if places is None else [known.digests[i] for i in places]
+    return hashlib.sha256("\n".join(chosen).encode()).hexdigest()
 
 
 def model_fingerprint(model: nn.Module) -> str:

@@ -78,7 +78,7 @@ def depends(subject: Subject, config: Mapping[str, Any], j: Job) -> dict[str, An
     if j.kind == "planted":
         return {**held, "planted": config["planted"]}
     shard = list(j["shard"])
-    extra: dict[str, Any] = {"pixels": images_hash(subject, shard)}
+    extra: dict[str, Any] = {"pixels": [images_hash(subject, shard), subject.targets[shard].tolist()]}
     if j.kind == "labels":
         extra["permuted"] = config["labels"]["permuted_sha256"][j["pair"]]
     if j.kind == "calibration" and subject.black is not None:
