@@ -83,7 +83,7 @@ def main(
     subject = _counted()
     tried = try_methods(subject)
     rows = tried.fixed_rows + sum(per * units for units, per in tried.effort_rows.values())
-    row = count(subject.model, subject.images[:1]).seconds("cuda")
+    row = count(subject.model, photos(1).cpu().expand(chunk, -1, -1, -1)).seconds("cuda") / chunk
     audit = Audit(images, chunk, stages, seeds, rows, row)
     jobs = list(audit.jobs())
     console.print(

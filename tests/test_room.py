@@ -29,8 +29,8 @@ def hungry(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
     return hp.gradient(model, inputs, target)
 
 
-def audited(out: Path, limit: int, **options: Any) -> hp.Audit:
-    LIMIT[0] = 8
+def audited(out: Path, limit: int, cpu: bool = False, **options: Any) -> hp.Audit:
+    LIMIT[0], CPU[0] = 8, cpu
     given = {"seeds": 1, "nulls": 2, "faithfulness": False, "out": out, "threads": 1, "chunk": 4, **options}
     plan = plan_audit(Net(dtype=torch.float32), images(), methods={"hungry": hungry}, **given)
     LIMIT[0] = limit
@@ -38,11 +38,8 @@ def audited(out: Path, limit: int, **options: Any) -> hp.Audit:
 
 
 @pytest.mark.parametrize("cpu", [False, True])
-def test_a_job_without_room_goes_through_in_smaller_groups(
-    tmp_path: Path, cpu: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("test_room.CPU", [cpu])
-    whole, halved = audited(tmp_path / "whole", 8), audited(tmp_path / "halved", 2)
+def test_a_job_without_room_goes_through_in_smaller_groups(tmp_path: Path, cpu: bool) -> None:
+    whole, halved = audited(tmp_path / "whole", 8), audited(tmp_path / "halved", 2, cpu)
     keys = ["method", "check", "stage", "metric", "image", "seed"]
     tables = [a.table.sort_values(keys).reset_index(drop=True) for a in (whole, halved)]
     assert tables[0][keys].equals(tables[1][keys])
