@@ -6,7 +6,6 @@ sizes that depend on a batch to sympy as texts, which Python evaluates.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import pickle
@@ -19,29 +18,16 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.export.pt2_archive import PT2ArchiveReader
 
 from ..data.files import DAMAGED
 from ..errors import WeightsError
+from .sizes import is_size
 
 CODE = {"data/aotinductor/": "a compiled library", "data/constants/opaque_obj_": "a pickled object"}
 """What the name of a member begins with, and what it is, where torch would run it."""
 
 FORCED, REFUSED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 """Environment variables of torch: every pickle is opened without its code, whatever a caller asks for; the opposite."""
-
-SIZES = frozenset(
-    "Symbol Integer Float Rational Add Mul Pow Mod Max Min Abs floor ceiling Piecewise ExprCondPair And Or Not Equality "
-    "Unequality StrictLessThan LessThan StrictGreaterThan GreaterThan Eq Ne Lt Le Gt Ge FloorDiv ModularIndexing Where "
-    "PythonMod CleanDiv CeilToInt FloorToInt CeilDiv LShift RShift PowByNatural FloatPow FloatTrueDiv IntTrueDiv "
-    "IsNonOverlappingAndDenseIndicator TruncToFloat TruncToInt RoundToInt RoundDecimal ToFloat Identity".split()
-)
-"""Functions that the size of a tensor is made of."""
-
-_PARTS = (
-    ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Load, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare,
-    ast.operator, ast.unaryop, ast.cmpop,
-)  # fmt: skip
 
 
 def open_exported(path: Path) -> ExportedProgram:
@@ -72,8 +58,10 @@ def _check_members(path: Path) -> None:
                     raise _refusal(path, f"a size that is no arithmetic ({str(size)[:80]!r})")
 
 
-def _archive(path: Path) -> PT2ArchiveReader:
+def _archive(path: Path) -> Any:
     """Torch's own reader, so that both see the same members."""
+    from torch.export.pt2_archive import PT2ArchiveReader  # slow, and few models come this way
+
     try:
         with zipfile.ZipFile(path) as archive:
             if "version" in archive.namelist():  # torch reads those in another way, which looks through nothing
@@ -97,36 +85,6 @@ def sizes_in(held: Any) -> Iterator[Any]:
     elif isinstance(held, list):
         for value in held:
             yield from sizes_in(value)
-
-
-def is_size(text: Any) -> bool:
-    """Whether a text is arithmetic of named sizes and nothing else.
-
-    Example:
-        >>> is_size("Mul(Integer(2), Symbol('s77', positive=True, integer=True))"), is_size("Max(1, s0 // 2)")
-        (True, True)
-        >>> is_size("__import__('os').system('id')"), is_size("Symbol('x').__class__"), is_size("Add('exit()', 1)")
-        (False, False, False)
-    """
-    try:
-        tree = ast.parse(str(text), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return isinstance(text, str) and all(isinstance(node, _PARTS) and _harmless(node) for node in ast.walk(tree))
-
-
-def _harmless(node: ast.AST) -> bool:
-    """Only known functions, and no text but the name of a symbol or the digits of a number: sympy evaluates texts."""
-    match node:
-        case ast.Call(func=function):
-            return isinstance(function, ast.Name) and function.id in SIZES
-        case ast.Constant(value=str(text)):
-            return re.fullmatch(r"[A-Za-z]\w*|[+-]?[\d.]+(?:e[+-]?\d+)?", text) is not None
-        case ast.Constant(value=value):
-            return isinstance(value, int | float)
-        case ast.Name(id=name):
-            return not name.startswith("_")
-    return True
 
 
 @contextmanager

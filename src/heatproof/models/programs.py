@@ -33,12 +33,13 @@ class Program:
 def read_program(path: Path, device: torch.device) -> Program:
     """The module of a ``.pt2`` file (``torch.export.save``) or a TorchScript archive, on the device.
 
-    Opening one runs nothing that is in it (`open_exported`; TorchScript has no Python pickles), but a program runs as soon as
-    it is explained. TorchScript takes methods that need gradients alone; those that need rules refuse it by name.
+    Opening one runs nothing that is in it (`open_exported`; TorchScript has no Python pickles), but a program runs as
+    soon as it is explained. TorchScript takes methods that need gradients alone; those that need rules refuse it by name.
 
     Raises:
         InputError: no such file.
-        WeightsError: damaged, holds what would run as it is opened, or not a program (a checkpoint needs an architecture to go with it).
+        WeightsError: damaged, holds what would run as it is opened, or not a program (a checkpoint needs an architecture
+            to go with it).
     """
     if not path.is_file():
         raise InputError(f"there is no model file {path}")
