@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -57,9 +59,21 @@ def test_what_make_installs_is_among_what_is_asked_for() -> None:
 def test_what_is_installed_fits_together() -> None:
     """As `pip check`; and what is installed of the requirements is as new as asked for."""
     for requirement in requirements():
-        if util.find_spec(requirement.name.replace("-", "_")) is not None:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # extras that this environment does not have
             assert requirement.specifier.contains(metadata.version(requirement.name)), requirement
     if util.find_spec("pip") is None:
         pytest.skip("pip is not in this environment; uv pip check does the same")
     done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_actions_of_ci_are_pinned_and_may_only_read() -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    used = re.findall(r"uses: (\S+)", text)
+    assert len(used) >= 4
+    assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in used)
+    assert re.findall(r"^permissions:\n(?:  .*\n)+", text, re.M) == ["permissions:\n  contents: read\n"]
+    assert text.count("permissions:") == 1
+    assert {line.strip() for line in re.findall(r"run: (.*)", text)} == {
+        "make test PYTHON=python", "make audit-dependencies PYTHON=python",
+    }  # fmt: skip
