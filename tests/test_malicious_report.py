@@ -105,7 +105,7 @@ def test_a_malicious_run_shows_its_names_and_does_nothing(chromium: Browser, aud
 
 
 def test_every_section_of_a_report_is_quiet(chromium: Browser, tmp_path: Path) -> None:
-    whole = synthetic_results.full_results(tmp_path / "whole", size=20, photos=2, title=EVIL.replace("{", "{{") + "{}")
+    whole = synthetic_results.full_results(tmp_path / "whole", size=20, photos=2, title=re.sub("[{}]", r"\g<0>\g<0>", EVIL) + "{}")
     swaps = dict(zip(synthetic_results.METHODS, [EVIL, *ATTACKS.values()], strict=False))
     swaps |= {name: f"{EVIL} {name}" for name in ("cgi", "map_uniform", "hog", "independent", "(product_uniform)")}
     names = ("curves", "floors", "verdicts", "table", "by_check", "kept", "efficient", "planted", "calibration")
@@ -127,7 +127,7 @@ def test_every_section_of_a_report_is_quiet(chromium: Browser, tmp_path: Path) -
 
 def test_the_report_of_a_malicious_bench_is_quiet(chromium: Browser, tmp_path: Path) -> None:
     run = synthetic_bench.bench(tmp_path)
-    swaps = dict(zip(synthetic_bench.METHODS, [EVIL, *ATTACKS.values()], strict=False))
+    swaps = dict(zip(list(synthetic_bench.METHODS)[:10], [EVIL, *ATTACKS.values()], strict=False))
     tables = {name: getattr(run, name).replace(swaps) for name in ("curves", "summary", "table")}
     refused = pd.DataFrame([(EVIL, "refused", EVIL)], columns=["method", "status", "error"])
     config = {**run.config, "model": EVIL, "dataset": EVIL, "command": EVIL, "warnings": [EVIL], "reduced": [EVIL],
@@ -139,7 +139,7 @@ def test_the_report_of_a_malicious_bench_is_quiet(chromium: Browser, tmp_path: P
 
 def test_the_report_of_a_malicious_retraining_is_quiet(chromium: Browser, tmp_path: Path) -> None:
     run = synthetic_bench.retrained(tmp_path)
-    swaps = dict(zip(synthetic_bench.ENTRIES, [EVIL, *ATTACKS.values()], strict=False))
+    swaps = dict(zip(list(synthetic_bench.ENTRIES)[:6], [EVIL, *ATTACKS.values()], strict=False))
     tables = {name: getattr(run, name).replace(swaps) for name in ("accuracies", "areas", "ties")}
     refused = pd.DataFrame([(EVIL, "failed", EVIL)], columns=["method", "status", "error"])
     config = {**run.config, "model": EVIL, "dataset": EVIL, "command": EVIL, "warnings": [EVIL], "reduced": [EVIL],
