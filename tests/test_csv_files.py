@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from attacks import ATTACKS, EVIL
 from heatproof.experiment.csv_files import is_formula, write_csv
-from test_malicious_report import ATTACKS, EVIL
 
 FORMULAS = ('=HYPERLINK("http://attack.invalid")', "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\tx", "\r=1", "-")
 PLAIN = ("gradient", "a=b", "", "-2.5", "+1e-3", "1-2", "−0.5", "'=1")
