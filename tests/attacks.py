@@ -9,7 +9,7 @@ ATTACKS = {
     "drawing": "<svg/onload=alert('drawing')><text></svg>",
     "style": f"</style><style>@import '{AWAY}/a.css'; body {{ background: url({AWAY}/b.png) }}</style>",
     "closing": f"</title></td></p></svg></details></textarea><iframe src={AWAY}></iframe>",
-    "double quote": "\" onmouseover=\"alert('double')\" autofocus onfocus=\"alert('focus')\" x=\"",
+    "double quote": '" onmouseover="alert(\'double\')" autofocus onfocus="alert(\'focus\')" x="',
     "single quote": "' onclick='alert(1)' x='",
     "link": "<a href=javascript:alert('link') id=strips>javascript:alert('link')</a>",
     "refresh": f"<meta http-equiv=refresh content='0;url={AWAY}'><base href={AWAY}>",

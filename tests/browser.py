@@ -1,8 +1,8 @@
 """A headless Chromium for tests: opens a page from its file, uses all of it, and keeps what it did that nobody asked for.
 
-    with browser.started() as chromium, browser.opened(chromium, path) as shown:
-        shown.use_everything()
-        assert shown.nothing_happened, shown.seen
+with browser.started() as chromium, browser.opened(chromium, path) as shown:
+    shown.use_everything()
+    assert shown.nothing_happened, shown.seen
 """
 
 from __future__ import annotations

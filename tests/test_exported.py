@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -83,7 +84,9 @@ def in_a_weight(members: Members) -> None:
 
 def in_a_constant(members: Members) -> None:
     name = member(members, "constants_config.json")
-    config = {"config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}}}
+    config = {
+        "config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}}
+    }
     members[name] = json.dumps(config).encode()
     members[name.rpartition("/")[0] + "/opaque_obj_0"] = pickle.dumps(Bomb())
 
@@ -105,7 +108,9 @@ def in_a_size(members: Members) -> None:
 
     def changed(held: Any) -> Any:
         if isinstance(held, dict):
-            return {k: f"__import__('os').mkdir('{CANARY}')" if k == "expr_str" else changed(v) for k, v in held.items()}
+            return {
+                k: f"__import__('os').mkdir('{CANARY}')" if k == "expr_str" else changed(v) for k, v in held.items()
+            }
         return [changed(v) for v in held] if isinstance(held, list) else held
 
     assert changed(found) != found, "a program without a size that depends on the batch"
@@ -141,10 +146,8 @@ def test_torch_itself_runs_them(here: Path, attack: Callable[[Members], None]) -
     members = exported(here / "net.pt2")
     attack(members)
     written(here / "evil.pt2", members)
-    try:
+    with contextlib.suppress(Exception):  # by then it has run
         torch.export.load("evil.pt2")
-    except Exception as error:  # by then it has run
-        assert error is not None
     assert (here / CANARY).exists()
 
 

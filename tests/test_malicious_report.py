@@ -21,12 +21,13 @@ import synthetic_claims
 import synthetic_results
 from attacks import ATTACKS, AWAY, EVIL, UNDECODABLE
 from heatproof.faithfulness.kind import Measure
-from heatproof.report import page as page_module
 from heatproof.report import figures, render
+from heatproof.report import page as page_module
 from heatproof.report.bench import render_bench
 from heatproof.report.papers import render_claims
 from heatproof.report.retrain import render_retrain
 from test_audit import images, net
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
@@ -79,7 +80,9 @@ def test_a_malicious_run_shows_its_names_and_does_nothing(chromium: Browser, aud
 
 
 def test_every_section_of_a_report_is_quiet(chromium: Browser, tmp_path: Path) -> None:
-    whole = synthetic_results.full_results(tmp_path / "whole", size=20, photos=2, title=re.sub("[{}]", r"\g<0>\g<0>", EVIL) + "{}")
+    whole = synthetic_results.full_results(
+        tmp_path / "whole", size=20, photos=2, title=re.sub("[{}]", r"\g<0>\g<0>", EVIL) + "{}"
+    )
     swaps = dict(zip(synthetic_results.METHODS, [EVIL, *ATTACKS.values()], strict=False))
     swaps |= {name: f"{EVIL} {name}" for name in ("cgi", "map_uniform", "hog", "independent", "(product_uniform)")}
     names = ("curves", "floors", "verdicts", "table", "by_check", "kept", "efficient", "planted", "calibration")

@@ -38,7 +38,10 @@ READERS = {
     "torch.hub.load": None, "torch.hub.load_state_dict_from_url": None,
 }  # fmt: skip
 OWN = {
-    ("experiment/pool_worker.py", "pickle.loads(pickle.dumps(error))"): "an exception of ours, to see whether it can be sent",
+    (
+        "experiment/pool_worker.py",
+        "pickle.loads(pickle.dumps(error))",
+    ): "an exception of ours, to see whether it can be sent",
     ("models/exported.py", "torch.export.load(path)"): "after `_check_members`, and within `_without_code`",
 }
 """Calls that may stand there, and why."""
@@ -103,8 +106,12 @@ def test_a_torchscript_archive_is_read_without_python_pickles(here: Path) -> Non
     assert not (here / CANARY).exists()
 
 
-@pytest.mark.parametrize("write", [files.write_text, lambda path, text: saved.write_whole(path, lambda t: t.write_text(text))])
-def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(here: Path, write: Callable[[Path, str], Path]) -> None:
+@pytest.mark.parametrize(
+    "write", [files.write_text, lambda path, text: saved.write_whole(path, lambda t: t.write_text(text))]
+)
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(
+    here: Path, write: Callable[[Path, str], Path]
+) -> None:
     """Also where somebody foresaw the name that a file has while it is written."""
     (here / "outside").write_text("untouched")
     (here / "run").mkdir()
@@ -117,7 +124,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(here: Path, 
 
 
 NAMES = ("../../up.png", "/abs/olute.png", "..", ".", "", "/", "a\x00b", "con:*?.png", "\x1b[31m.jpg", "x" * 300 + ".png",
-         "图" * 120 + ".png", "../../up.png")  # fmt: skip
+         "ä" * 120 + ".png", "../../up.png")  # fmt: skip
 
 
 def test_sheets_are_written_into_their_folder_whatever_the_photos_are_called(here: Path) -> None:

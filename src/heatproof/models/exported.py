@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ def open_exported(path: Path) -> ExportedProgram:
     """
     _check_members(path)
     try:
-        with _without_code():
+        with _without_code(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             return torch.export.load(path)
     except pickle.UnpicklingError as error:
         named = re.search(r"(?:GLOBAL|global|class) \S+", str(error))
