@@ -23,7 +23,8 @@ OWN = ("data:", "blob:")
 LATE = 300
 """Milliseconds after which whatever a page started has begun to show."""
 POINT = """all => all.forEach(one => {
-  for (const name of ["mouseover", "mouseenter", "focusin", "pointerdown"]) one.dispatchEvent(new Event(name, {bubbles: true}));
+  for (const name of ["mouseover", "mouseenter", "focusin", "pointerdown"])
+    one.dispatchEvent(new Event(name, {bubbles: true}));
   one.focus?.();
 })"""
 
