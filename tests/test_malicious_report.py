@@ -60,7 +60,7 @@ def evil_audit(folder: Path, **options: Any) -> hp.Audit:
         "command": f"heatproof audit --images '{EVIL}'", "warnings": [EVIL, *ATTACKS.values()],
     }  # fmt: skip
     methods = {attack: partial(evil_method, sign=float(i + 1)) for i, attack in enumerate(ATTACKS.values())}
-    options = {"checks": ("cascading", "classes", "calibration", "efficient"), "seeds": 1, "nulls": 2, **options}
+    options = {"checks": ("cascading", "classes"), "seeds": 1, "nulls": 2, **options}
     return hp.audit(net(), images(len(rows)), methods=methods, out=folder, about=about, stages=2,
                     faithfulness=False, **options)  # fmt: skip
 
