@@ -1,10 +1,11 @@
 # make demo, make test, make bench. All work on a machine with only Python 3.11, make and the package registry.
+# make audit-dependencies asks PyPI's database of vulnerabilities about everything that is installed for development.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench audit-dependencies clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/heatproof demo --out runs/demo
@@ -16,6 +17,12 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# strict: what the database does not know is an error, not a pass; +cpu is the build of a version that it knows
+audit-dependencies: $(VENV)/dev.stamp $(VENV)/audit.stamp
+	$(BIN)/python -m pip check
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+[[:alnum:].]*$$//' > $(VENV)/installed.txt
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r $(VENV)/installed.txt
 
 # make bench ROW="audit cgi" runs the rows whose ids start so; all of them take less than an hour
 bench: $(VENV)/bench.stamp
@@ -31,6 +38,12 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo,vision,dev]'
 	$(VISION_OPS)
+	touch $@
+
+# in an environment of its own, so that it is not audited itself and brings nothing into the other
+$(VENV)/audit.stamp: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install -q 'pip-audit>=2.7'
 	touch $@
 
 $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -195,6 +197,16 @@ def test_names_are_never_read_as_mathematics(run: Results) -> None:
     for figure in [*figures, curves(named, "spearman"), combined(named, "spearman")]:
         drawn(figure, "svg")
         assert "$\\frac{ $^ ?? <b>" in texts(figure)
+
+
+@pytest.mark.parametrize("draw", [curves, combined])
+def test_metrics_and_checks_are_never_read_as_mathematics(run: Results, draw: Callable[..., Figure]) -> None:
+    odd = "a $\\frac{ $^ \udcff\x00\n<b>"
+    tables = {name: getattr(run, name).replace({"spearman": odd, "cascading": odd}) for name in ("curves", "floors")}
+    both = pd.concat([tables["curves"], tables["curves"].assign(check="reverse")])  # so that the check is named too
+    figure = draw(dataclasses.replace(run, **{**tables, "curves": both}), odd, odd)
+    drawn(figure, "svg")
+    assert texts(figure).count("a $\\frac{ $^ ?? <b>") >= 2
 
 
 def test_a_film_strip_has_a_tile_for_every_method_and_stage(run: Results) -> None:

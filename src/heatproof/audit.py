@@ -25,6 +25,7 @@ from .engine.model import all_outputs, check_inputs, own
 from .errors import InputError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.cells import ordered
+from .experiment.csv_files import write_csv
 from .experiment.files import write_text
 from .experiment.folder import PLANTED, claim, save_photos, to_picture
 from .experiment.identity import model_fingerprint, weights_hash
@@ -297,12 +298,12 @@ def read_audit(folder: str | Path) -> Audit:
     """Judge what a run folder holds and write its tables and report again."""
     results = load(Path(folder))
     table = ordered(results.table, results.config)
-    write_text(results.folder / "table.csv", table.to_csv(index=False))
-    write_text(results.folder / "verdicts.csv", results.verdicts.to_csv(index=False))
+    write_csv(results.folder / "table.csv", table)
+    write_csv(results.folder / "verdicts.csv", results.verdicts)
     for name in TABLES:
         found = getattr(results, name)
         if len(found) and not (name == "by_check" and found["check"].nunique() == 1):  # that is verdicts.csv
-            write_text(results.folder / f"{name}.csv", found.to_csv(index=False))
+            write_csv(results.folder / f"{name}.csv", found)
     write_text(results.folder / "verdicts.json", results.verdicts.to_json(orient="records", indent=1) + "\n")
     report = render(results)
     return Audit(table, results.verdicts, report, results.folder, results)

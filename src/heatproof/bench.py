@@ -21,7 +21,7 @@ from .engine.model import all_outputs, check_inputs
 from .errors import InputError
 from .experiment.bench_results import BenchResults, load_bench
 from .experiment.cells import ordered
-from .experiment.files import write_text
+from .experiment.csv_files import write_csv
 from .experiment.folder import claim, save_photos, to_picture
 from .experiment.identity import function_identity, nonce, tensor_hash, versions
 from .experiment.jobs import Job, job, shards
@@ -204,7 +204,7 @@ def read_bench(folder: str | Path) -> Benched:
         ("table", ordered(results.table, results.config)), ("summary", results.summary), ("curves", results.curves),
     ):  # fmt: skip
         if len(table):
-            write_text(results.folder / f"{name}.csv", table.to_csv(index=False))
+            write_csv(results.folder / f"{name}.csv", table)
     report = render_bench(results)
     return Benched(results.table, results.summary, results.curves, report, results.folder, results)
 

@@ -16,7 +16,7 @@ from .checks.explained import explain_all
 from .checks.subject import Subject
 from .data.digits import Scenes, digit_scenes
 from .engine.chunks import padded
-from .experiment.files import write_text
+from .experiment.csv_files import write_csv
 from .explain import explain
 from .models.nets.demo_net import demo_network
 from .models.nets.small_cnn import SmallCNN
@@ -110,7 +110,7 @@ def inside_mask(demo: Demo, folder: Path, chunk: int = 8) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["method", "inside", "chance"])
     table["times"] = table["inside"] / table["chance"]
     table = table.sort_values("inside", ascending=False).reset_index(drop=True)
-    write_text(folder / "inside_mask.csv", table.to_csv(index=False))
+    write_csv(folder / "inside_mask.csv", table)
     return table
 
 

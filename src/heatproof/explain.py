@@ -24,6 +24,9 @@ from .plots.sheet import sheet
 from .score import check_target, classes, logit, predicted
 from .types import Score
 
+LONGEST = 200
+"""Bytes of the stem of a file name: disks take 255, of which endings and the name while it is written need some."""
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -113,11 +116,12 @@ def _what(out: Tensor, i: int, target: int, score: Score, class_names: Sequence[
 
 
 def _stems(names: Sequence[str], count: int) -> list[str]:
-    """File names without folders or odd characters, each once."""
+    """File names without folders or odd characters, not too long for a disk, each once."""
     stems: list[str] = []
     for i in range(count):
         name = names[i] if i < len(names) else f"image-{i}"
-        stem = re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").name).strip("._") or f"image-{i}"
+        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem).strip("._") or f"image-{i}"
+        stem = stem.encode()[:LONGEST].decode(errors="ignore")
         number = i
         while stem in stems:
             stem, number = f"{stem}-{number}", number + count

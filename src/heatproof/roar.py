@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from .experiment.cells import ordered
-from .experiment.files import write_text
+from .experiment.csv_files import write_csv
 from .experiment.folder import claim
 from .experiment.retrain_results import RetrainResults, load_retrain
 from .experiment.run import Progress, thread_count
@@ -129,6 +129,6 @@ def read_retrain(folder: str | Path) -> Retrained:
     results = load_retrain(Path(folder))
     table = ordered(results.table, {**results.config, "methods": results.config["entries"]})
     for name, found in (("retrain", table), ("accuracies", results.accuracies), ("areas", results.areas)):
-        write_text(results.folder / f"{name}.csv", found.to_csv(index=False))
+        write_csv(results.folder / f"{name}.csv", found)
     report = render_retrain(results)
     return Retrained(table, results.accuracies, results.areas, report, results.folder, results)

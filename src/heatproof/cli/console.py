@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from ..errors import HeatproofError, out_of_memory
+from .plain_console import PlainConsole
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,8 +28,8 @@ class Step(Protocol):
     def __call__(self, done: int, total: int, left: float | None = None, word: str = "") -> None: ...
 
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 
 def friendly(command: Callable[P, R]) -> Callable[P, R]:
@@ -82,11 +82,11 @@ def ended_as_interrupted() -> Iterator[None]:
 def bar(what: str) -> Iterator[Step]:
     """A progress bar with time left; what it yields is called with (done, in all, seconds left or None, a word on it)."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[left]}", markup=False),
     )
     first: tuple[float, int] | None = None  # so that what an earlier run did is not counted as fast
     with Progress(*columns, console=console, transient=True) as shown:

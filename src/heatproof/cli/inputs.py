@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from rich.text import Text
 
 from ..checks.draws import INITS
 from ..data.choice import Split
@@ -55,7 +56,7 @@ def load_inputs(
     most: int | None = None,
 ) -> Inputs:
     """Model, images and class names, as the options of every command give them. most: see `read_images`."""
-    with console.status(f"loading {model}"):
+    with console.status(Text(f"loading {model}")):
         loaded = load_model(model, weights, device=device_from(device))
     how = override(loaded.preprocess, size=size, resize=resize, mean=floats(mean), std=floats(std), function=preprocess)
     with bar("reading images") as step:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from ..errors import InputError
 from ..faithfulness.retrain_plan import RetrainPlan
 from ..faithfulness.retrain_presets import PRESETS, Preset
@@ -34,7 +36,7 @@ def retrained_network(model: str | None, weights: Path | None, held: Preset, dev
     spec = model or held.model
     if spec is None:
         raise InputError("give --model, a factory of the network to retrain, or --preset, which brings one")
-    with console.status(f"loading {spec}"):
+    with console.status(Text(f"loading {spec}")):
         loaded = load_model(spec, weights, device=device)
     if loaded.factory is None:
         raise InputError(f"{spec} makes no network with random weights, and networks are retrained here from such; give a "

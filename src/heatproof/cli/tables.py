@@ -14,6 +14,7 @@ from ..plots._select import checks_of, first_check, ranked, without_verdict
 from ..plots._style import check_name, metric_name
 from ..plots.checks import MOVED, VARIANTS
 from ..report.check_words import short
+from ..visible import visible
 from .console import console, number
 
 
@@ -109,7 +110,7 @@ def _kept(method: str, rows: Sequence[Mapping[Any, Any]]) -> list[str]:
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
     """Columns of numbers at the right, of words at the left."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    cells = [[str(row[place]) for row in rows] for place in range(len(heads))]
+    cells = [[visible(str(row[place])) for row in rows] for place in range(len(heads))]
     least = [_width(column, head, place) for place, (head, column) in enumerate(zip(heads, cells, strict=True))]
     spare = max(0, console.width - sum(least) - GAP * (len(least) + 1)) // max(1, len(least) - 1)
     for place, head in enumerate(heads):
@@ -118,5 +119,5 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str | Text]
         width = min(least[place] + (spare if place else 0), most)
         table.add_column(head, justify="left" if words else "right", overflow="fold", width=width)
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
     return table

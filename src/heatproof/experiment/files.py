@@ -28,6 +28,7 @@ def write(path: Path, content: Callable[[Path], object]) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # a link of that name would be written through
         content(temporary)
         temporary.replace(path)
     except OSError as error:
@@ -46,7 +47,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     def content(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:  # names of undecodable files
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from ..data.files import DAMAGED
 from ..errors import InputError, WeightsError
+from .exported import open_exported
 from .weights import file_sha256
 
 EXPORTED = (".pt2",)
@@ -32,12 +33,13 @@ class Program:
 def read_program(path: Path, device: torch.device) -> Program:
     """The module of a ``.pt2`` file (``torch.export.save``) or a TorchScript archive, on the device.
 
-    A TorchScript archive holds no Python pickle, but running it runs its program; ``torch.export.load`` uses pickle for
-    some constants. TorchScript takes methods that need gradients alone; those that need rules refuse it by name.
+    Opening one runs nothing that is in it (`open_exported`; TorchScript has no Python pickles), but a program runs as
+    soon as it is explained. TorchScript takes methods that need gradients alone; those that need rules refuse it by name.
 
     Raises:
         InputError: no such file.
-        WeightsError: damaged, or not a program (a checkpoint needs an architecture to go with it).
+        WeightsError: damaged, holds what would run as it is opened, or not a program (a checkpoint needs an architecture
+            to go with it).
     """
     if not path.is_file():
         raise InputError(f"there is no model file {path}")
@@ -68,7 +70,7 @@ def _members(path: Path) -> list[str]:
 
 
 def _exported(path: Path, device: torch.device) -> Program:
-    program = torch.export.load(path)
+    program = open_exported(path)
     if device.type != "cpu":
         from torch.export.passes import move_to_device_pass
 

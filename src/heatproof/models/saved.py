@@ -79,6 +79,7 @@ def write_whole(path: Path, content: Callable[[Path], object]) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # a link of that name would be written through
         content(temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:  # its writer reports a full disk in its own way

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..experiment.csv_files import write_csv
 from ..experiment.files import write_text
 from ..report.papers import render_claims
 from .markdown import markdown
@@ -21,8 +22,8 @@ def publish(folder: str | Path) -> tuple[Claims, Path]:
         RunError: it holds no claims.
     """
     claims = read_claims(folder)
-    write_text(claims.folder / CLAIMS, claims.table.to_csv(index=False))
-    write_text(claims.folder / NUMBERS, numbers(claims).to_csv(index=False))
+    write_csv(claims.folder / CLAIMS, claims.table)
+    write_csv(claims.folder / NUMBERS, numbers(claims))
     write_text(claims.folder / TEXT, markdown(claims))
     return claims, render_claims(claims)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ..checks.kinds import CHECKS
 from ..errors import InputError
 from ..experiment.results import Results
-from ._style import check_name, in_reading_order, metric_name
+from ._style import check_name, in_reading_order, metric_name, plain
 
 AXES = {
     "reverse": "share of blocks randomised, from the input up",
@@ -102,7 +102,7 @@ def heading(results: Results, metric: str, check: str | None) -> str:
     """The title of a figure; it names the check where the run has several."""
     several = results.curves["check"].nunique() > 1
     named = f", {check_name(check or first_check(results))}" if several else ""
-    return f"{metric_name(metric)}: similarity to the original map{named}"
+    return plain(f"{metric_name(metric)}: similarity to the original map{named}")
 
 
 def stage_names(results: Results, check: str | None) -> dict[int, str]:

@@ -48,7 +48,7 @@ def combined(results: Results, metric: str, check: str | None = None) -> Figure:
     if stages:
         labels = [plain(name, 18) for name in stages.values()]
         axes.set_xticks(list(stages), labels, rotation=30, ha="right", fontsize=6, parse_math=False)
-    axes.set_xlabel(axis_label(results, check), fontsize=7.5, color=MUTED)
+    axes.set_xlabel(axis_label(results, check), fontsize=7.5, color=MUTED, parse_math=False)
     axes.set_title(heading(results, metric, check), fontsize=9, loc="left", color=INK, parse_math=False)
     _name_ends(axes, results, ends, last, check)
     _key(axes, results, list(ends), check, -0.34 if stages else -0.13)

@@ -39,10 +39,10 @@ def curves(results: Results, metric: str, check: str | None = None) -> Figure:
         axes[place].set_axis_off()
         if place >= columns:
             axes[place - columns].tick_params(labelbottom=True)
-    figure.suptitle(heading(results, metric, check), fontsize=10, x=0.01, ha="left", color=INK)
+    figure.suptitle(heading(results, metric, check), fontsize=10, x=0.01, ha="left", color=INK, parse_math=False)
     zone = " · shaded zone: map still follows the original network" if judges(results, check) else ""
     note = f"{axis_label(results, check)} · grey: null floor{zone}"
-    figure.supxlabel(note, fontsize=7, color=MUTED)
+    figure.supxlabel(note, fontsize=7, color=MUTED, parse_math=False)
     return figure
 
 

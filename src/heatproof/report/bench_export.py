@@ -50,4 +50,5 @@ def retrain_figures(results: RetrainResults, format: Format = "png") -> list[Pat
 def _write(folder: Path, drawn: Iterable[tuple[str, Figure]], format: Format) -> list[Path]:
     if format not in get_args(Format):
         raise InputError(f"format={format!r}: expected one of {', '.join(get_args(Format))}")
-    return [write_bytes(folder / "figures" / f"{name}.{format}", image(figure, format)) for name, figure in drawn]
+    folder = folder / "figures"
+    return [write_bytes(folder / f"{_safe(name)}.{format}", image(figure, format)) for name, figure in drawn]

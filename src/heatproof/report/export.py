@@ -54,7 +54,7 @@ def figures(results: Results, format: Format = "png") -> list[Path]:
     if format not in get_args(Format):
         raise InputError(f"figures(format={format!r}): expected one of {', '.join(get_args(Format))}")
     folder = results.folder / "figures"
-    return [write_bytes(folder / f"{name}.{format}", image(figure, format)) for name, figure in _drawn(results)]
+    return [write_bytes(folder / f"{_safe(name)}.{format}", image(figure, format)) for name, figure in _drawn(results)]
 
 
 def image(figure: Figure, format: Format) -> bytes:
@@ -95,4 +95,5 @@ def _single(results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def _safe(name: str) -> str:
+    """A name without folders or odd characters: what a run folder says may not be this program's."""
     return re.sub(r"[^\w.]+", "-", name).strip("-")

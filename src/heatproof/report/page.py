@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from ..experiment.files import write_bytes
+from ..visible import visible
 from .settings import label
 from .words import SHAPES, breakable, percent
 
@@ -51,8 +52,7 @@ def write_page(
         "percent": percent,
     }
     page = environment.get_template(template).render({**fixed, **values})
-    # names of undecodable files hold lone surrogates, which UTF-8 cannot carry
-    return write_bytes(folder / name, page.encode("utf-8", "xmlcharrefreplace"))
+    return write_bytes(folder / name, visible(page).encode("utf-8"))
 
 
 def _asset(name: str) -> str:

@@ -50,7 +50,9 @@ def read(path: Path, expected: State) -> State | None:
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGED as error:
-        reason = str(error) if isinstance(error, OSError) else "it is damaged, or of another tool"
+        reason = (
+            str(error) if isinstance(error, OSError) else "it is damaged, of another tool, or holds code (never run)"
+        )
         raise RunError(
             f"train(checkpoint={str(path)!r}): the file cannot be read ({reason}); delete {path} to train from the start, "
             "or name another file"

@@ -1,0 +1,137 @@
+"""A headless Chromium for tests: opens a page from its file, uses all of it, and keeps what it did that nobody asked for.
+
+with browser.started() as chromium, browser.opened(chromium, path) as shown:
+    shown.use_everything()
+    assert shown.nothing_happened, shown.seen
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+OWN = ("data:", "blob:")
+"""Requests that leave no page."""
+LATE = 300
+"""Milliseconds after which whatever a page started has begun to show."""
+POINT = """all => all.forEach(one => {
+  for (const name of ["mouseover", "mouseenter", "focusin", "pointerdown"])
+    one.dispatchEvent(new Event(name, {bubbles: true}));
+  one.focus?.();
+})"""
+
+
+@dataclass
+class Seen:
+    """What a page did beyond showing itself: each a list of texts."""
+
+    dialogs: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    windows: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Shown:
+    """An open page, the address of its file, and what it did."""
+
+    page: Page
+    address: str
+    seen: Seen
+
+    @property
+    def nothing_happened(self) -> bool:
+        """No dialog, no request but for the page itself, no message or error on the console, no other window or address."""
+        here = self.page.url.partition("#")[0] == self.address
+        return here and self.seen == Seen()
+
+    def use_everything(self) -> None:
+        """Open every fold, choose every option, move every slider, follow every link inside the page, point at and focus
+        every element, print it: by the elements' own methods, since a mouse takes minutes for a long report."""
+        self.page.locator("summary, button, input, a[href^='#']").evaluate_all("all => all.forEach(one => one.click())")
+        self.page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")
+        for slider in self.page.locator("input[type=range]").all():
+            slider.press("End")
+            slider.press("Home")
+        self.page.locator("body *").evaluate_all(POINT)
+        self.page.emulate_media(media="print", color_scheme="dark")
+        self.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        self.page.emulate_media(media="screen", color_scheme="light")
+        self.page.wait_for_timeout(LATE)
+
+    def screenshot(self, path: Path) -> Path:
+        """The whole page as a picture."""
+        self.page.screenshot(path=path, full_page=True)
+        return path
+
+
+@contextmanager
+def started() -> Iterator[Browser]:
+    """The browser, which takes a second to start: once for a file of tests."""
+    with sync_playwright() as playwright:
+        # without its sandbox, which containers do not allow: pages of tests only
+        chromium = playwright.chromium.launch(executable_path=_program(), args=["--no-sandbox"])
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+@contextmanager
+def opened(chromium: Browser, path: Path, width: int = 1280, height: int = 900) -> Iterator[Shown]:
+    """A page from its file, in a profile of its own."""
+    context = chromium.new_context(viewport={"width": width, "height": height})
+    try:
+        page = context.new_page()
+        shown = Shown(page, path.resolve().as_uri(), Seen())
+        _watch(shown)
+        page.goto(shown.address)
+        page.wait_for_timeout(LATE)
+        yield shown
+    finally:
+        context.close()
+
+
+def _watch(shown: Shown) -> None:
+    """Fill what is seen from the events of the DevTools protocol."""
+    page, seen = shown.page, shown.seen
+    protocol = page.context.new_cdp_session(page)
+    for domain in ("Page", "Network", "Runtime", "Log"):
+        protocol.send(f"{domain}.enable")
+    protocol.on("Network.requestWillBeSent", lambda event: _request(shown, event["request"]["url"]))
+    protocol.on("Runtime.consoleAPICalled", lambda event: seen.console.append(f"{event['type']}: {event['args']}"))
+    protocol.on("Runtime.exceptionThrown", lambda event: seen.console.append(_thrown(event)))
+    protocol.on("Log.entryAdded", lambda event: seen.console.append(event["entry"]["text"]))
+    page.on("dialog", lambda dialog: _dialog(seen, dialog))
+    page.on("popup", lambda other: seen.windows.append(other.url))
+    page.on("download", lambda file: seen.windows.append(file.url))
+
+
+def _request(shown: Shown, address: str) -> None:
+    if address != shown.address and not address.startswith(OWN):
+        shown.seen.requests.append(address)
+
+
+def _thrown(event: dict[str, Any]) -> str:
+    details = event["exceptionDetails"]
+    return str(details.get("exception", {}).get("description", details["text"]))
+
+
+def _dialog(seen: Seen, dialog: Dialog) -> None:
+    seen.dialogs.append(dialog.message)
+    dialog.dismiss()
+
+
+def _program() -> str:
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if found is None:
+        pytest.skip(f"no browser to open a page in: none of {', '.join(PROGRAMS)} is installed")
+    return found
