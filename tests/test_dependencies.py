@@ -17,11 +17,11 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 FIXED = {
-    # torch.load(weights_only=True) ran code: CVE-2025-32434 (2.6), CVE-2026-24747 (2.10); files of torch.export:
-    # CVE-2026-4538 (known up to 2.10, and why models/exported.py looks through them whatever the version)
-    "torch": "2.11",
-    # heap overflows of readers of images: CVE-2024-28219 (10.3), CVE-2026-25990 (12.1.1), several (12.3)
-    "pillow": "12.3",
+    # torch.load(weights_only=True) ran code: CVE-2025-32434 (2.6), CVE-2026-24747 (2.10). Files of torch.export do up to
+    # 2.10 (CVE-2026-4538) and later: models/exported.py looks through them whatever the version
+    "torch": "2.10",
+    # heap overflows of readers of images: CVE-2024-28219 (10.3), CVE-2026-25990 (12.1.1)
+    "pillow": "12.1.1",
     "jinja2": "3.1.6",  # CVE-2025-27516; of templates of others, which nobody has here
     "scikit-learn": "1.5",  # CVE-2024-5206
     "ray": "2.56",  # CVE-2025-62593 (2.52), CVE-2026-41486 (2.55), CVE-2026-57516 (2.56)
