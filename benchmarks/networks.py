@@ -54,12 +54,15 @@ def lived_in(model: nn.Module, x: Tensor) -> nn.Module:
 
 def small(width: int = 16, depth: int = 4, classes: int = 10, pooled: int = 0) -> nn.Module:
     """Convolutions with batch norm on images of three channels, the first `pooled` of them followed by a pooling."""
-    layers: list[nn.Module] = []
-    for place in range(depth):
-        layers += [nn.Conv2d(width if place else 3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-        layers += [nn.MaxPool2d(2)] if place < pooled else []
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
-    model = seeded(lambda: nn.Sequential(*layers, *head), 0)
+
+    def made() -> nn.Module:
+        layers: list[nn.Module] = []
+        for place in range(depth):
+            layers += [nn.Conv2d(width if place else 3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if place < pooled else []
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+
+    model = seeded(made, 0)
     return lived_in(model, images(8, 32).cpu()).requires_grad_(False).to(DEVICE)
 
 
