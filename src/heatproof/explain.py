@@ -25,6 +25,10 @@ from .score import check_target, classes, logit, predicted
 from .types import Score
 
 
+LONGEST = 200
+"""Bytes of a file's name without its ending: most systems take 255, and a file that is being written has a longer one."""
+
+
 @dataclass(frozen=True)
 class Explained:
     """What `explain` wrote: a sheet and a file of raw maps for each image; and why some methods could not run."""
@@ -118,6 +122,7 @@ def _stems(names: Sequence[str], count: int) -> list[str]:
     for i in range(count):
         name = names[i] if i < len(names) else f"image-{i}"
         stem = re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").name).strip("._") or f"image-{i}"
+        stem = stem.encode()[:LONGEST].decode(errors="ignore")
         number = i
         while stem in stems:
             stem, number = f"{stem}-{number}", number + count

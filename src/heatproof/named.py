@@ -130,12 +130,7 @@ def _named(name: str) -> Explain:
 
 
 def _imported(reference: str) -> Explain:
-    try:
-        found = find_object(reference, "method")
-    except InputError:
-        raise
-    except Exception as error:  # importing runs the user's code, which may raise anything
-        raise InputError(f"method {reference!r} cannot be imported: {type(error).__name__}: {error}") from error
+    found = find_object(reference, "a method")
     if not callable(found):
         raise InputError(f"method {reference!r} is a {type(found).__name__}; expected a callable")
     explain: Explain = found

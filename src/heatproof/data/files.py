@@ -7,9 +7,11 @@ import pickle
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import InputError
 from .choice import Split
 
 EXTENSIONS = (
@@ -40,6 +42,17 @@ class Found:
     name: str
     path: Path
     label: str | None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within: what the system refuses, a folder that may not be entered or a name that is too long, is an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}; expected images, a folder of them, or a stack, open to you"
+        ) from error
 
 
 def find_images(root: Path) -> tuple[list[Found], list[tuple[str, str]]]:

@@ -72,13 +72,18 @@ def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any,
 def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{folder} holds no run: there is no {path.name} in it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path} cannot be read ({error}); the same command that made the folder writes it anew, and finished jobs stay"
         ) from error
+    if not isinstance(config, dict):
+        raise RunError(
+            f"{path} holds a {type(config).__name__}, no configuration of a run; the same command that made the folder writes "
+            "it anew, and finished jobs stay"
+        )
     return config
 
 

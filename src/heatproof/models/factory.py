@@ -93,7 +93,7 @@ def _call(spec: str, options: dict[str, Any], held: str) -> nn.Module:
             model = factory(**options)
     except HeatproofError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"{spec}({_text(options)}) failed: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec}({_text(options)}) returned a {type(model).__name__}; expected a torch.nn.Module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -39,8 +40,9 @@ def read_program(path: Path, device: torch.device) -> Program:
         InputError: no such file.
         WeightsError: damaged, or not a program (a checkpoint needs an architecture to go with it).
     """
-    if not path.is_file():
-        raise InputError(f"there is no model file {path}")
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
+        what = f"{path} is a folder" if os.path.isdir(path) else f"there is no model file {path}"
+        raise InputError(f"{what}; expected a program of torch.export (.pt2) or TorchScript")
     names = _members(path)
     try:
         if path.suffix.lower() in EXPORTED:
