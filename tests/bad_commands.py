@@ -21,7 +21,9 @@ from bad_place import current, make_place
 from heatproof.cli import app
 
 FAILED, USAGE = 1, 2
-FOREIGN = re.compile(r"\b(?:Type|Value|Key|Attribute|Runtime|Index|OS|Recursion|Unicode\w*|Overflow|Memory)Error\b|Traceback")
+FOREIGN = re.compile(
+    r"\b(?:Type|Value|Key|Attribute|Runtime|Index|OS|Recursion|Unicode\w*|Overflow|Memory)Error\b|Traceback"
+)
 DEFAULTS = {
     "explain": {"--model": "mine.py:net", "--images": "photos", "--size": "16", "--methods": "gradient", "--out": "new",
                 "--limit": "2", "--threads": "1"},

@@ -52,7 +52,7 @@ def picture(
     near: float = NEAR,
     says: str = "",
 ) -> Case:
-    """A case of one image: `make` writes it below a folder and tells where; right is ``(H, W, C)`` in 0 to 1, upright."""
+    """A case of one image: `make` writes it below a folder and tells where; right is ``(H, W, C)`` in 0 to 1."""
 
     def run(folder: Path) -> bool:
         path = make(folder)

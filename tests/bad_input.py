@@ -2,8 +2,8 @@
 
     python tests/bad_input.py        # runs all cases, of files and commands too, and prints their count
 
-A case here is a method on a form of input, target or model. Its judge is written another way than the engine: a form that
-holds the same numbers must give the map of the plain tensor; for anything else an error of ours is due.
+A case here is a method on a form of input, target or model. Its judge is written another way than the engine: a form
+that holds the same numbers must give the map of the plain tensor; for anything else an error of ours is due.
 """
 
 from __future__ import annotations

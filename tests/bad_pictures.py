@@ -125,7 +125,8 @@ def cut() -> Iterator[Case]:
         for place in sorted(places & set(range(len(whole)))):
             make = written(f"photo.{ending}", whole[:place])
             yield picture(
-                f"{ending} cut to {place} of {len(whole)} bytes", make, COLOUR / 255, EITHER, near=LOSSY.get(ending, NEAR)
+                f"{ending} cut to {place} of {len(whole)} bytes", make, COLOUR / 255, EITHER,
+                near=LOSSY.get(ending, NEAR)
             )
         yield picture(
             f"{ending} with bytes behind its end", written(f"photo.{ending}", whole + b"more" * 50), COLOUR / 255,
@@ -142,7 +143,7 @@ OTHER = {
     "PDF": b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n",
     "a zip": b"PK\x05\x06" + bytes(18),
     "a pickle": b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94.",
-    "a NumPy array": b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }" + b" " * 57 + b"\n1234",
+    "a NumPy array": b"\x93NUMPY\x01\0v\0" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }".ljust(117) + b"\n1234",
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n(owned) (w) file closefile\nshowpage\n%%EOF\n",
     "another byte order mark": "\ufeffnot a picture at all".encode("utf-16"),
     "a PNG's first bytes": b"\x89PNG\r\n\x1a\n",
@@ -169,7 +170,8 @@ def sizes() -> Iterator[Case]:
         pixels = np.full((height, width, 3), 51, np.uint8)
         yield picture(f"{width} x {height}", written("photo.png", png(pixels, 8, 2)), pixels / 255)
         yield picture(
-            f"{width} x {height} made 8 x 8", written("photo.png", png(pixels, 8, 2)), np.full((8, 8, 3), 0.2), how=EIGHT
+            f"{width} x {height} made 8 x 8", written("photo.png", png(pixels, 8, 2)), np.full((8, 8, 3), 0.2),
+            how=EIGHT
         )
     for how in (None, EIGHT):
         for name, (ending, content) in _empty().items():
@@ -179,7 +181,8 @@ def sizes() -> Iterator[Case]:
     small = np.full((8, 8, 1), 0.2)
     yield picture("81 million pixels made 8 x 8", written("photo.png", png(large, 8, 0)), small, how=EIGHT)
     for name, (ending, content) in _bombs().items():
-        yield Case(f"{name} declares a huge size", _small(written(f"photo.{ending}", content)), ERROR, "pixels|damaged|read")
+        yield Case(f"{name} declares a huge size", _small(written(f"photo.{ending}", content)), ERROR,
+                   "pixels|damaged|read")
     text = b"Comment\0\0" + zlib.compress(bytes(300_000_000), 9)
     bomb = png(COLOUR, 8, 2, (b"zTXt", text))
     yield Case("a comment of 300 MB in a PNG", _small(written("photo.png", bomb), COLOUR / 255), EITHER)

@@ -143,7 +143,8 @@ def _images(place: Path) -> None:
 
 def _names(place: Path) -> None:
     names = {"few.txt": b"cat\ndog", "many.txt": b"a\nb\nc\nd\ne", "binary.txt": bytes(range(256)), "empty.txt": b"",
-             "cut.json": b'{"0":', "deep.json": b"[" * 100_000, "numbers.json": b"[1, 2, 3]", "three.txt": b"a\nb\nc"}  # fmt: skip
+             "cut.json": b'{"0":', "deep.json": b"[" * 100_000, "numbers.json": b"[1, 2, 3]",
+             "three.txt": b"a\nb\nc"}  # fmt: skip
     for name, content in names.items():
         (place / name).write_bytes(content)
 
@@ -156,7 +157,8 @@ def _weights(place: Path) -> None:
         "extra": {**good, "more.weight": torch.zeros(3)}, "shape": {**good, first: torch.zeros(5, 3, 3, 3)},
         "nan": {**good, last: torch.full_like(good[last], torch.nan)}, "whole": {k: v.long() for k, v in good.items()},
         "complex": {**good, last: good[last].to(torch.complex64)}, "none": {},
-        "float8": {k: v.to(torch.float8_e4m3fn) for k, v in good.items()}, "half": {k: v.half() for k, v in good.items()},
+        "float8": {k: v.to(torch.float8_e4m3fn) for k, v in good.items()},
+        "half": {k: v.half() for k, v in good.items()},
         "renamed": {f"net.{k}x": v for k, v in good.items()},
     }  # fmt: skip
     for name, state in tensors.items():
@@ -164,7 +166,8 @@ def _weights(place: Path) -> None:
     circle: dict[str, Any] = {}
     circle["model"] = circle
     saves: dict[str, Any] = {
-        "good": good, "evil": {"x": Evil()}, "list": list(good.values()), "tensor": torch.zeros(2), "number": 3, "empty": {},
+        "good": good, "evil": {"x": Evil()}, "list": list(good.values()), "tensor": torch.zeros(2), "number": 3,
+        "empty": {},
         "optimiser": {"optimizer": {}, "epoch": 3}, "sparse": {**good, last: good[last].to_sparse()}, "circle": circle,
         "meta": {**good, last: good[last].to("meta")}, "texts": {**good, last: "x"}, "nested": {"a": {"b": good}},
         "model": {"model": good, "epoch": 3}, "whole_model": net(), "numbered": dict(enumerate(good.values())),
@@ -174,9 +177,12 @@ def _weights(place: Path) -> None:
     whole = (place / "good.safetensors").read_bytes()
     bytes_of = {
         "evil.bin": pickle.dumps(Evil()), "text.safetensors": b"hello, no weights", "nothing.safetensors": b"",
-        "cut.safetensors": whole[:-9], "head.safetensors": whole[:20], "long.safetensors": struct.pack("<Q", 2**62) + whole[8:],
-        "deep.safetensors": struct.pack("<Q", 100_000) + b"[" * 100_000, "text.pth": b"hello, no weights", "nothing.pth": b"",
-        "cut.pth": (place / "good.pth").read_bytes()[:-300], "photo.pth": saved("png"), "pth.safetensors": _as_torch(good),
+        "cut.safetensors": whole[:-9], "head.safetensors": whole[:20],
+        "long.safetensors": struct.pack("<Q", 2**62) + whole[8:],
+        "deep.safetensors": struct.pack("<Q", 100_000) + b"[" * 100_000, "text.pth": b"hello, no weights",
+        "nothing.pth": b"",
+        "cut.pth": (place / "good.pth").read_bytes()[:-300], "photo.pth": saved("png"),
+        "pth.safetensors": _as_torch(good),
         "safetensors.pth": whole, "hostile.safetensors": whole.replace(b'"dtype":"F32"', b'"dtype":"Q99"'),
         "evil.pt": _as_torch({"x": Evil()}),
     }  # fmt: skip

@@ -18,8 +18,10 @@ from made_pictures import COLOUR, saved
 PNG, RIGHT = saved("png"), COLOUR / 255
 NOBODY = 65534
 NAMES = (
-    "ünïcödé ñ.png", "日本語.png", "🐈‍⬛.png", "עברית.png", "with space .png", " leading.png", "new\nline.png", "tab\t.png",
-    "it's \"quoted\".png", "back\\slash.png", "$HOME $x_{1}$.png", "%s%d{0}.png", "-dash.png", "--help.png", "a#b?c&d.png",
+    "ünïcödé ñ.png", "日本語.png", "\U0001f408.png", "\u05e2\u05d1\u05e8.png", "with space .png", " leading.png",
+    "new\nline.png", "tab\t.png", "it's \"quoted\".png", "back\\slash.png", "$HOME $x_{1}$.png", "%s%d{0}.png",
+    "-dash.png",
+    "--help.png", "a#b?c&d.png",
     "<script>alert(1)</script>.png".replace("/", "_"), "a:b.png", "CON.png", "*.png", "[a].png", "~.png", "a..png",
     "a.png.png", "\x1b[31mred.png", "\u202egnp.png", "\u0301accent.png", "e\u0301.png", "x" * 251 + ".png",
     "ü" * 125 + ".png", os.fsdecode(b"\xff\xfe.png"), "digits.png", "photo.PNG", "photo.pNg",
@@ -65,7 +67,8 @@ def folders() -> Iterator[Case]:
     yield Case("a folder of texts", _folder({"a.txt": b"x", "b.csv": b"y"}, []), ERROR, "no image")
     yield Case("a folder of folders", _folder({"a/b/c/d/e/x.txt": b""}, []), ERROR, "no image")
     yield Case("nothing but hidden files", _folder({".a.png": PNG, ".b/c.png": PNG}, []), ERROR, "no image")
-    yield Case("hidden files beside a good one", _folder({**good, ".a.png": PNG, "._good.png": b""}, ["good.png"]), CORRECT)
+    hidden = {**good, ".a.png": PNG, "._good.png": b""}
+    yield Case("hidden files beside a good one", _folder(hidden, ["good.png"]), CORRECT)
     yield picture("a hidden file by its name", written(".a.png", PNG), RIGHT)
     yield Case("a folder named like an image", _folder({"x.png/a.png": PNG}, ["x.png/a.png"], ["x.png"]), CORRECT)
     deep = "/".join("abcdefghij" * 5) + "/x.png"
@@ -124,13 +127,17 @@ def links() -> Iterator[Case]:
 
 def special() -> Iterator[Case]:
     """Files that are none: pipes, sockets and devices, which must neither be waited for nor read for ever."""
-    for ending in ("png", "npy", "pt"):
-        yield Case(f"a pipe named .{ending}", lambda f, e=ending: read_images(_pipe(f / f"x.{e}")), ERROR)  # type: ignore[misc]
+    for name in ("x.png", "x.npy", "x.pt"):
+        yield Case(f"a pipe named {name}", lambda f, n=name: read_images(_pipe(f / n)), ERROR)  # type: ignore[misc]
     yield Case("a socket", lambda folder: read_images(_socket(folder / "x.png")), ERROR)
     for device in ("/dev/null", "/dev/zero", "/dev/full"):
         yield Case(device, lambda folder, d=device: read_images(d), ERROR)  # type: ignore[misc]
-    yield Case("a pipe in a folder", lambda folder: (_pipe(folder / "x.png"), _folder({"g.png": PNG}, ["g.png"])(folder))[1],
-               CORRECT)  # fmt: skip
+    yield Case("a pipe in a folder", _beside_a_pipe, CORRECT)
+
+
+def _beside_a_pipe(folder: Path) -> bool:
+    _pipe(folder / "x.png")
+    return _folder({"good.png": PNG}, ["good.png"])(folder)
 
 
 def _pipe(path: Path) -> Path:
@@ -145,7 +152,7 @@ def _socket(path: Path) -> Path:
 
 
 def rights() -> Iterator[Case]:
-    """Files and folders that may not be read. As root, rights are lost for the time of a case; see `can_lose_rights`."""
+    """Files and folders that may not be read. As root, rights are lost for a case; see `can_lose_rights`."""
     if not can_lose_rights():
         return
 

@@ -39,6 +39,11 @@ def _saved(name: str, held: Any) -> Callable[[Path], Path]:
     return make
 
 
+def _then(make: Callable[[Path], Path], read: Callable[[Path], Any], right: Any = None) -> Callable[[Path], bool]:
+    """Makes a file and reads it, and tells whether it gives what is right; nothing is where right is None."""
+    return lambda folder: read(make(folder)) == right if right is not None else bool(read(make(folder))) and False
+
+
 def _stack(name: str, make: Callable[[Path], Path], wants: str = ERROR, how: Preprocess | None = None) -> Case:
     def run(folder: Path) -> bool:
         found = read_images(make(folder), how)
@@ -58,7 +63,8 @@ def arrays() -> Iterator[Case]:
                   (2, 4, 4, 3, 1), (2, 5, 5, 7), (2, 4, 0, 3), (1,) * 9):  # fmt: skip
         for dtype in (np.uint8, np.float32):
             for how in (None, Preprocess(8), Preprocess(mean=(0.5,) * 3, std=(0.5,) * 3)):
-                yield _stack(f"shape {shape} of {np.dtype(dtype)}, {how}", _saved("x.npy", np.zeros(shape, dtype)), ERROR, how)
+                make = _saved("x.npy", np.zeros(shape, dtype))
+                yield _stack(f"shape {shape} of {np.dtype(dtype)}, {how}", make, ERROR, how)
     for dtype in ("bool", "int8", "int32", "int64", "uint32", "complex64", "U3", "S3", "M8[s]", "V4"):
         yield _stack(f"pixels of {dtype}", _saved("x.npy", np.zeros((2, 4, 4), dtype)))
     records = np.zeros((2, 4, 4), [("r", "u1"), ("g", "u1")])
@@ -83,11 +89,14 @@ def archives() -> Iterator[Case]:
         yield _stack(f"a good {name}", _saved(name, held), CORRECT)
     sparse, meta = torch.zeros(2, 4, 4).to_sparse(), torch.zeros(2, 4, 4, device="meta")
     held: dict[str, Any] = {
-        "empty.npz": {}, "number.npz": {"images": 3}, "text.npz": {"images": "photo"}, "two.npz": {"a": STACK, "b": STACK},
-        "empty.pt": {}, "none.pt": None, "number.pt": 3, "text.pt": "photo", "list.pt": [tensors], "keys.pt": {1: tensors, 2: 3},
+        "empty.npz": {}, "number.npz": {"images": 3}, "text.npz": {"images": "photo"},
+        "two.npz": {"a": STACK, "b": STACK},
+        "empty.pt": {}, "none.pt": None, "number.pt": 3, "text.pt": "photo", "list.pt": [tensors],
+        "keys.pt": {1: tensors, 2: 3},
         "lists.pt": {"images": [tensors]}, "nothing.pt": {"images": None}, "nested.pt": {"images": {"images": tensors}},
     }  # fmt: skip
-    odd = {"sparse": sparse, "meta": meta, "complex": torch.zeros(2, 4, 4, dtype=torch.complex64), "scalar": torch.tensor(1.0),
+    odd = {"sparse": sparse, "meta": meta, "complex": torch.zeros(2, 4, 4, dtype=torch.complex64),
+           "scalar": torch.tensor(1.0),
            "bool": torch.zeros(2, 4, 4, dtype=torch.bool), "int64": tensors.long(),
            "float8": torch.zeros(2, 4, 4).to(torch.float8_e4m3fn)}  # fmt: skip
     held |= {f"{kind} bare.pt": value for kind, value in odd.items()}
@@ -96,23 +105,29 @@ def archives() -> Iterator[Case]:
         yield _stack(f"what cannot be images, {name}", _saved(name, value))
     labels: dict[str, Any] = {
         "a number": torch.tensor(3), "too many": torch.tensor([1, 2, 3]), "one-hot": torch.eye(2), "sparse": sparse,
-        "meta": torch.zeros(2, device="meta"), "with gradient": torch.ones(2, requires_grad=True), "ragged": [[1], [1, 2]],
+        "meta": torch.zeros(2, device="meta"), "with gradient": torch.ones(2, requires_grad=True),
+        "ragged": [[1], [1, 2]],
         "bool": torch.tensor([True, False]), "None": None, "a text": "ab", "bfloat16": torch.ones(2).bfloat16(),
         "complex": torch.ones(2, dtype=torch.complex64), "huge": [2**70, 1], "a dictionary": {"a": 1},
     }  # fmt: skip
     for what, value in labels.items():
         make = _saved("x.pt", {"images": tensors, "labels": value})
         yield _stack(f"labels that are {what}", make, EITHER)
-        yield Case(f"training labels that are {what}", lambda f, m=make: (labelled(m(f)), None)[1], ERROR)  # type: ignore[misc]
+        yield Case(f"training labels that are {what}", _then(make, labelled), ERROR)
 
 
 NAMES: dict[str, bytes] = {
-    "empty.txt": b"", "blank.txt": b"\n \n\t\n", "binary.txt": bytes(range(256)), "empty.json": b"", "cut.json": b'{"0": "cat"',
-    "number.json": b"3", "null.json": b"null", "text.json": b'"cat"', "none.json": b"[]", "no.json": b"{}", "numbers.json": b"[1, 2]",
+    "empty.txt": b"", "blank.txt": b"\n \n\t\n", "binary.txt": bytes(range(256)), "empty.json": b"",
+    "cut.json": b'{"0": "cat"',
+    "number.json": b"3", "null.json": b"null", "text.json": b'"cat"', "none.json": b"[]", "no.json": b"{}",
+    "numbers.json": b"[1, 2]",
     "nested.json": b"[[[1]]]", "deep.json": b"[" * 100_000, "digits.json": b"[" + b"9" * 5000 + b"]",
-    "gap.json": b'{"0": "cat", "2": "dog"}', "twice.json": b'{"cat": 0, "dog": 0}', "true.json": b'{"cat": true, "dog": false}',
-    "infinity.json": b'{"cat": Infinity}', "utf16.txt": "cat\ndog\n".encode("utf-16"), "utf16.json": '["cat"]'.encode("utf-16-be"),
-    "latin.txt": "chat\nchien\nblé\n".encode("latin-1"), "lists.json": b'{"0": [], "1": []}', "minus.json": b'{"-1": "cat"}',
+    "gap.json": b'{"0": "cat", "2": "dog"}', "twice.json": b'{"cat": 0, "dog": 0}',
+    "true.json": b'{"cat": true, "dog": false}',
+    "infinity.json": b'{"cat": Infinity}', "utf16.txt": "cat\ndog\n".encode("utf-16"),
+    "utf16.json": '["cat"]'.encode("utf-16-be"),
+    "latin.txt": "chat\nchien\nblé\n".encode("latin-1"), "lists.json": b'{"0": [], "1": []}',
+    "minus.json": b'{"-1": "cat"}',
 }  # fmt: skip
 GOOD_NAMES: dict[str, bytes] = {
     "plain.txt": b"cat\ndog", "windows.txt": b"\xef\xbb\xbfcat\r\ndog\r\n", "plain.json": b'["cat", "dog"]',
@@ -125,15 +140,16 @@ def class_names() -> Iterator[Case]:
     """Lists of class names."""
     for name, content in NAMES.items():
         make = written(name, content)
-        yield Case(f"class names in {name}", lambda f, m=make: (read_class_names(m(f)), None)[1], ERROR)  # type: ignore[misc]
+        yield Case(f"class names in {name}", _then(make, read_class_names), ERROR)
     for name, content in GOOD_NAMES.items():
         make = written(name, content)
-        yield Case(f"class names in {name}", lambda f, m=make: read_class_names(m(f)) == ("cat", "dog"), CORRECT)  # type: ignore[misc]
+        yield Case(f"class names in {name}", _then(make, read_class_names, ("cat", "dog")), CORRECT)
     hostile = ["<b>", "a\\b", 'q"', "日本", "new\nline"]
     make = written("hostile.json", json.dumps(hostile).encode())
-    yield Case("class names of every letter", lambda f: read_class_names(make(f)) == tuple(hostile), CORRECT)
-    for what, path in {"a folder": "", "nothing": "nowhere.txt", "a long name": "x" * 300}.items():
-        yield Case(f"class names in {what}", lambda f, p=path: (read_class_names(f / p), None)[1], ERROR)  # type: ignore[misc]
+    yield Case("class names of every letter", _then(make, read_class_names, tuple(hostile)), CORRECT)
+    yield Case("class names in a folder", read_class_names, ERROR)
+    yield Case("class names in nothing", lambda folder: read_class_names(folder / "nowhere.txt"), ERROR)
+    yield Case("class names of a long name", lambda folder: read_class_names(folder / ("x" * 300)), ERROR)
 
 
 PARTS = (arrays, archives, class_names)

@@ -1,4 +1,4 @@
-"""Bad input, systematically: the cases of inputs, files and commands, and random ones. Each is right, or an error of ours."""
+"""Bad input, systematically: cases of inputs, files and commands, and random ones; each is right, or an error of ours."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_judges_catch_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
 
 # random tensors
 
-DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool, torch.complex64)
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64)
 SIDES = st.sampled_from([0, 1, 2, 3, 8, 8, 9])
 SHAPES = st.one_of(
     st.tuples(st.sampled_from([0, 1, 2, 3]), st.sampled_from([0, 1, 2, 2, 2, 3]), SIDES, SIDES),
@@ -129,6 +129,13 @@ TARGETS = st.one_of(
 )
 
 
+def tensor(shape: tuple[int, ...], dtype: torch.dtype, order: str, hole: bool) -> Tensor:
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    if hole and values.numel():
+        values.view(-1)[0] = torch.nan
+    return ORDERS[order](values.to(dtype))
+
+
 def takes(x: Tensor, target: Any) -> bool:
     """Whether the network has a map for it, by its layers: 2 channels, 16 places after pooling, 5 classes."""
     fits = x.dim() == 4 and len(x) > 0 and x.shape[1] == 2 and (x.shape[2] // 2) * (x.shape[3] // 2) == 16
@@ -144,13 +151,9 @@ def takes(x: Tensor, target: Any) -> bool:
 
 @pytest.mark.parametrize("method", ["gradient", "lrp", "gradcam", "integrated_gradients", "occlusion"])
 @FEW
-@given(shape=SHAPES, dtype=st.sampled_from(DTYPES), order=st.sampled_from(list(ORDERS)), target=TARGETS, hole=st.booleans())
-def test_random_tensors(method: str, shape: tuple[int, ...], dtype: torch.dtype, order: str, target: Any, hole: bool) -> None:
+@given(x=st.builds(tensor, SHAPES, st.sampled_from(DTYPES), st.sampled_from(list(ORDERS)), st.booleans()), target=TARGETS)
+def test_random_tensors(method: str, x: Tensor, target: Any) -> None:
     model = Net()
-    values = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    x = ORDERS[order](values.to(dtype))
-    if hole and x.is_floating_point() and x.numel():
-        x = x.index_put((torch.tensor(0),) * x.dim(), torch.tensor(torch.nan, dtype=dtype))
     before = snapshot(model, torch.zeros(1))
     try:
         maps = getattr(hp, method)(model, x, target)
@@ -197,7 +200,8 @@ def tensors_in(content: bytes) -> dict[str, tuple[str, list[int], bytes]]:
     """What a safetensors file says, by its published layout."""
     (length,) = struct.unpack("<Q", content[:8])
     head, data = json.loads(content[8 : 8 + length]), content[8 + length :]
-    return {k: (v["dtype"], v["shape"], data[slice(*v["data_offsets"])]) for k, v in head.items() if k != "__metadata__"}
+    held = {name: about for name, about in head.items() if name != "__metadata__"}
+    return {name: (a["dtype"], a["shape"], data[slice(*a["data_offsets"])]) for name, a in held.items()}
 
 
 @FEW
@@ -250,7 +254,8 @@ TEXTS = st.text(LETTERS, max_size=40)
 
 def markup(name: str, label: str, reason: str, folder: Path) -> tuple[Any, str]:
     """The elements of a report with these texts of files and classes, and its text."""
-    run = synthetic_results.results(folder, size=12, photos=1, title=f"{name}: {label}".replace("{", "{{").replace("}", "}}"))
+    title = f"{name}: {label}".replace("{", "{{").replace("}", "}}")
+    run = synthetic_results.results(folder, size=12, photos=1, title=title)
     image = {"name": name, "label": label, "target": 1, "predicted": label, "probability": 0.5}
     run.config.update(images=[image], class_names=[label], warnings=[reason], model=name, dataset=label)
     page = Page(render(run).read_text("utf-8"))
@@ -281,10 +286,9 @@ def test_random_names_are_files_of_their_own_inside_the_folder(names: list[str])
 
 
 def test_sheets_of_hostile_names(tmp_path: Path) -> None:
-    names = ["../../up.png", "/etc/passwd", "$x_{1}$ \\frac.png", "日本\n語.png", "<b>&amp;.png", "\udcff.png", "x" * 300 + ".png", "", "."]
-    x = fresh_input(len(names), dtype=torch.float32)
-    before = set(tmp_path.rglob("*"))
-    done = explain(Net(dtype=torch.float32), x, None, ("gradient",), out=tmp_path / "maps", names=names, class_names=names[:5])
+    names = ["../../up.png", "/etc/passwd", "$x_{1}$ \\frac.png", "日本\n語.png", "<b>&amp;.png", "\udcff.png", "", "."]
+    names += ["x" * 300 + ".png", "y" * 300 + ".png"]
+    x, out = fresh_input(len(names), dtype=torch.float32), tmp_path / "in" / "maps"
+    done = explain(Net(dtype=torch.float32), x, None, ("gradient",), out=out, names=names, class_names=names[:5])
     assert len({*done.sheets, *done.maps}) == 2 * len(names)
-    found = set(tmp_path.rglob("*")) - before - {tmp_path / "maps"}
-    assert found == {*done.sheets, *done.maps}
+    assert set(tmp_path.rglob("*")) == {out, out.parent, *done.sheets, *done.maps}

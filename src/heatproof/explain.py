@@ -121,7 +121,7 @@ def _stems(names: Sequence[str], count: int) -> list[str]:
     stems: list[str] = []
     for i in range(count):
         name = names[i] if i < len(names) else f"image-{i}"
-        stem = re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").name).strip("._") or f"image-{i}"
+        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem).strip("._") or f"image-{i}"
         stem = stem.encode()[:LONGEST].decode(errors="ignore")
         number = i
         while stem in stems:

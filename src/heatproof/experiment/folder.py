@@ -69,7 +69,8 @@ def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any,
     return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path, *needs: str) -> dict[str, Any]:
+    """The configuration of a run; one without the keys that are needed is of another version, or damaged."""
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -83,6 +84,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{path} holds a {type(config).__name__}, no configuration of a run; the same command that made the folder writes "
             "it anew, and finished jobs stay"
+        )
+    if missing := [key for key in needs if key not in config]:
+        raise RunError(
+            f"{path} lacks {', '.join(missing)}: it is damaged, or of another version of heatproof; the same command that made "
+            "the folder writes it anew, and finished jobs stay"
         )
     return config
 
