@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bad_commands import FAILED, USAGE, Case
+from bad_place import ODD
 
 LONG = "x" * 300
 REFUSED = (FAILED, USAGE)
@@ -27,6 +28,8 @@ def good() -> Iterator[Case]:
     yield Case(("explain", "--model", "net.pt2"), codes=(0,))
     yield Case(("audit", "--dry-run"), codes=(0,))
     yield Case(("bench", "pixel", "--dry-run"), codes=(0,))
+    for command in ("explain", "audit", "bench pixel"):
+        yield Case((*command.split(), f"--images={ODD}", "--limit=9", f"--out=new/{ODD}"), codes=(0,))
 
 
 def weights() -> Iterator[Case]:

@@ -143,7 +143,8 @@ OTHER = {
     "PDF": b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n",
     "a zip": b"PK\x05\x06" + bytes(18),
     "a pickle": b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94.",
-    "a NumPy array": b"\x93NUMPY\x01\0v\0" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }".ljust(117) + b"\n1234",
+    "a NumPy array": b"\x93NUMPY\x01\0v\0" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }".ljust(117)
+    + b"\n1234",
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n(owned) (w) file closefile\nshowpage\n%%EOF\n",
     "another byte order mark": "\ufeffnot a picture at all".encode("utf-16"),
     "a PNG's first bytes": b"\x89PNG\r\n\x1a\n",

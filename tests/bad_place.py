@@ -79,6 +79,10 @@ NUMBER = 3
 """
 
 
+ODD = os.fsdecode(b"ph\xff \xc3\xbc'\"<b>$x_$")
+"""A folder whose name is no UTF-8, and has every letter that a shell, a page or a figure reads."""
+
+
 class Evil:
     """Makes a file where it is unpickled."""
 
@@ -125,8 +129,10 @@ def _modules(place: Path) -> None:
 
 
 def _images(place: Path) -> None:
-    for name in ("empty", "texts", "broken", "mixed", "closed"):
+    for name in ("empty", "texts", "broken", "mixed", ODD):
         (place / name).mkdir()
+    for name in ("a.png", "$x_{1}$ <b>&\n'\".png", os.fsdecode(b"\xff.png"), "x" * 250 + ".png"):
+        (place / ODD / name).write_bytes((place / "photos" / "cat" / "cat 0.png").read_bytes())
     (place / "texts" / "a.txt").write_text("x")
     (place / "broken" / "x.png").write_bytes(b"no picture")
     for side in (20, 30):

@@ -36,8 +36,8 @@ def method_from_text(text: str) -> Explain:
     references: dict[str, str] = {}
     try:
         tree = ast.parse(_REFERENCE.sub(partial(_placeholder, references), text.strip()), mode="eval").body
-    except SyntaxError as error:
-        raise _unreadable(text, f" ({error.msg})") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last three: nested too deep
+        raise _unreadable(text, f" ({error.msg if isinstance(error, SyntaxError) else error})") from None
     return _built(tree, text, references)
 
 

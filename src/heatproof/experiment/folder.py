@@ -82,13 +82,13 @@ def read_config(folder: Path, *needs: str) -> dict[str, Any]:
         ) from error
     if not isinstance(config, dict):
         raise RunError(
-            f"{path} holds a {type(config).__name__}, no configuration of a run; the same command that made the folder writes "
-            "it anew, and finished jobs stay"
+            f"{path} holds a {type(config).__name__}, no configuration of a run; the same command that made the folder "
+            "writes it anew, and finished jobs stay"
         )
     if missing := [key for key in needs if key not in config]:
         raise RunError(
-            f"{path} lacks {', '.join(missing)}: it is damaged, or of another version of heatproof; the same command that made "
-            "the folder writes it anew, and finished jobs stay"
+            f"{path} lacks {', '.join(missing)}: it is damaged, or of another version of heatproof; the same command that "
+            "made the folder writes it anew, and finished jobs stay"
         )
     return config
 
