@@ -88,7 +88,7 @@ def outcome(case: Case, here: Path) -> str:
 def _all(given: tuple[str, ...]) -> list[str]:
     """The arguments, with good ones for what they leave out."""
     said = {argument.partition("=")[0] for argument in given}
-    more = DEFAULTS.get(given[0], {}) if given[1:2] not in (("roar",), ("kar",)) else {}
+    more = DEFAULTS.get("".join(given[:1]), {}) if given[1:2] not in (("roar",), ("kar",)) else {}
     return [*given, *(part for option, value in more.items() if option not in said for part in (option, value))]
 
 
