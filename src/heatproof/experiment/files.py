@@ -40,6 +40,19 @@ def write(path: Path, content: Callable[[Path], object]) -> Path:
     return path
 
 
+def made(folder: Path) -> Path:
+    """The folder, there; for what takes minutes before the first file is written.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(_disk_message(folder, error)) from error
+    return folder
+
+
 def write_bytes(path: Path, content: bytes) -> Path:
     return write(path, lambda temporary: temporary.write_bytes(content))
 

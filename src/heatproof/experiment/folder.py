@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
 
 def refusal(folder: Path, config: Mapping[str, Any]) -> str:
     """Why a folder cannot be this run's; "" where it can."""
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):  # unlike Path's, no error for a name that is too long
         return f"{folder} is a file; choose a folder with out= (--out)"
     if differs := differences(folder, config):
         what = "; ".join(f"{k}: {_short(old)} there, {_short(new)} now" for k, old, new in differs[:4])
@@ -50,15 +51,18 @@ def refusal(folder: Path, config: Mapping[str, Any]) -> str:
 
 def holds_no_run(folder: Path) -> bool:
     """Whether a path is taken by something that is no run; networks that a check trained ahead of one do not count."""
-    if folder.is_file():
+    if os.path.isfile(folder):
         return True
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    try:
+        found = {path.name for path in folder.iterdir()} if os.path.exists(folder) else set()
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read: {error.strerror}; choose another folder with out= (--out)") from error
     return CONFIG not in found and bool(found - set(NETWORKS))
 
 
 def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """What a run in the folder was asked for otherwise: (key, there, now); empty where there is no run or the same."""
-    if not (folder / CONFIG).exists():
+    if not os.path.exists(folder / CONFIG):
         return []
     try:
         old = read_config(folder)
