@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from bad_commands import FAILED, USAGE, Case
 from bad_place import ODD
+from heatproof.faithfulness.kinds import KINDS
 
 LONG = "x" * 300
 REFUSED = (FAILED, USAGE)
@@ -219,6 +221,19 @@ def audits() -> Iterator[Case]:
     yield Case(("audit", "--train=photos"), "--check labels")
 
 
+def benches() -> Iterator[Case]:
+    """Every option of every bench, with values that few of them take."""
+    for kind in KINDS.values():
+        for field in fields(kind.options):
+            if not field.metadata.get("internal"):
+                for value in ("-1", "nan", "x", "9" * 30):
+                    option = f"--{field.name.replace('_', '-')}={value}"
+                    yield Case(("bench", kind.name, option, "--dry-run", "--limit=1", "--methods=gradient"), "", MAYBE)
+    for option in ("--train-limit=-1", "--epochs=0", "--lr=nan", "--lr=0", "--patch-seed=-1", "--train=nowhere"):
+        more = () if option.startswith("--train=") else ("--train=photos",)
+        yield Case(("bench", "patch", *more, option), "", REFUSED)
+
+
 def others() -> Iterator[Case]:
     for folder in ("nowhere", "empty", "one.png", LONG, "loop", "/dev/null", *(f"runs/{name}" for name in (
         "no json", "a list", "a number", "empty", "a bench", "claims", "directions", "binary", "deep", "a folder"
@@ -249,4 +264,4 @@ def others() -> Iterator[Case]:
         yield Case(tuple(line.split()))
 
 
-PARTS = (good, weights, models, methods, numbers, options, places, audits, others)
+PARTS = (good, weights, models, methods, numbers, options, places, audits, benches, others)
