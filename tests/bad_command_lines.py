@@ -228,7 +228,7 @@ def benches() -> Iterator[Case]:
             if not field.metadata.get("internal"):
                 for value in ("-1", "nan", "x", "9" * 30):
                     option = f"--{field.name.replace('_', '-')}={value}"
-                    yield Case(("bench", kind.name, option, "--dry-run", "--limit=1", "--methods=gradient"), "", MAYBE)
+                    yield Case(("bench", kind.name, option, "--dry-run", "--limit=1"), "", MAYBE)
     for option in ("--train-limit=-1", "--epochs=0", "--lr=nan", "--lr=0", "--patch-seed=-1", "--train=nowhere"):
         more = () if option.startswith("--train=") else ("--train=photos",)
         yield Case(("bench", "patch", *more, option), "", REFUSED)

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from bad_outcome import CORRECT, ERROR, helpful, in_time
 from bad_place import current, make_place
 from heatproof.cli import app
+from heatproof.faithfulness.kinds import KINDS
 
 FAILED, USAGE = 1, 2
 FOREIGN = re.compile(
@@ -89,6 +90,8 @@ def _all(given: tuple[str, ...]) -> list[str]:
     """The arguments, with good ones for what they leave out."""
     said = {argument.partition("=")[0] for argument in given}
     more = DEFAULTS.get("".join(given[:1]), {}) if given[1:2] not in (("roar",), ("kar",)) else {}
+    if given[:1] == ("bench",) and given[1:] and given[1] in KINDS and KINDS[given[1]].rows:
+        said.add("--methods")  # its rows are no methods
     return [*given, *(part for option, value in more.items() if option not in said for part in (option, value))]
 
 
