@@ -26,6 +26,7 @@ from made_pictures import (
     GREY,
     INDEX,
     LOSSY,
+    OPTIONS,
     TURNS,
     WRITES,
     over_white,
@@ -88,11 +89,11 @@ def depths() -> Iterator[Case]:
     }  # fmt: skip
     for name, (content, right) in files.items():
         yield picture(f"PNG, {name}", written("photo.png", content), right)
-    for kind, samples in ((2, COLOUR), (6, np.dstack([COLOUR, ALPHA]))):
+    for kind, samples, right in ((2, COLOUR, COLOUR / 255), (6, np.dstack([COLOUR, ALPHA]), over_white(COLOUR, ALPHA))):
         head = (b"IHDR", struct.pack(">IIBBBBB", 8, 6, 8, kind, 0, 0, 0))
         twice = png(samples, 8, kind, head)
-        yield picture(f"PNG with two heads, kind {kind}", written("photo.png", twice), COLOUR / 255, EITHER)
-    yield picture("PNG palette without its colours", written("photo.png", png(_low(8), 8, 3)), None, EITHER)
+        yield picture(f"PNG with two heads, kind {kind}", written("photo.png", twice), right, EITHER)
+    yield picture("PNG palette without its colours", written("photo.png", png(_low(8), 8, 3)), None)
 
 
 def _low(bits: int) -> Any:
@@ -159,6 +160,9 @@ def mislabelled() -> Iterator[Case]:
             if other != ending:
                 make = written(f"photo.{other}".rstrip("."), saved(ending))
                 yield picture(f"{ending} named .{other}", make, COLOUR / 255, near=LOSSY.get(ending, NEAR))
+    gif = bytearray(saved("gif"))
+    gif[6:10] = bytes(4)  # of the page; the picture on it has a size of its own
+    yield picture("GIF on a page of 0 x 0", written("photo.gif", bytes(gif)), COLOUR / 255, EITHER)
     for what, content in OTHER.items():
         for ending in ("png", "jpg", "tif", "npy", "npz", "pt"):
             if (what, ending) != ("a NumPy array", "npy"):
@@ -190,15 +194,13 @@ def sizes() -> Iterator[Case]:
 
 
 def _empty() -> dict[str, tuple[str, bytes]]:
-    gif, bmp = bytearray(saved("gif")), bytearray(saved("bmp"))
-    gif[6:10] = bytes(4)
+    bmp = bytearray(saved("bmp"))
     bmp[18:26] = bytes(8)
     line = struct.pack(">II", 5, 0)
     return {
         "PNG": ("png", png(COLOUR, 8, 2, declared=(0, 0))),
         "PNG of height 0": ("png", png(COLOUR[:0], 8, 2, declared=(5, 0))),
         "PNG of 16 bit and width 0": ("png", png(DEEP[:, :0, None], 16, 0, declared=(0, 6))),
-        "GIF": ("gif", bytes(gif)),
         "BMP": ("bmp", bytes(bmp)),
         "PPM": ("ppm", b"P6 0 5 255\n"),
         "PGM of height 0": ("pgm", b"P5 5 0 255\n"),
@@ -267,11 +269,9 @@ def odd() -> Iterator[Case]:
         yield picture(f"TIFF in {mode}", make, np.full((4, 4, 3), level), EITHER, near=0.02)
     frames = [Image.fromarray(COLOUR), Image.fromarray(255 - COLOUR)]
     for ending in ("gif", "png", "webp", "tif", "avif"):
-        held, more = io.BytesIO(), {"lossless": True} if ending == "webp" else {}
-        frames[0].save(
-            held, "TIFF" if ending == "tif" else ending.upper(), save_all=True, append_images=frames[1:], **more
-        )
-        near = 0.05 if ending == "avif" else NEAR
+        held, name = io.BytesIO(), "TIFF" if ending == "tif" else ending.upper()
+        frames[0].save(held, name, save_all=True, append_images=frames[1:], **OPTIONS.get(ending, {}))
+        near = LOSSY.get(ending, NEAR)
         yield picture(f"{ending} of two frames", written(f"photo.{ending}", held.getvalue()), COLOUR / 255, near=near)
     for name, tag in {"no TIFF": b"nothing", "cut": b"II*\0\x08\0\0\0\x05\0\x12\x01", "empty": b""}.items():
         content = png(COLOUR, 8, 2, (b"eXIf", tag))

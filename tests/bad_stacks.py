@@ -60,7 +60,7 @@ def arrays() -> Iterator[Case]:
     yield _stack("floats of 0 to 1", _saved("x.npy", STACK / 255), CORRECT)
     yield _stack("channels first", _saved("x.npy", STACK.transpose(0, 3, 1, 2)), CORRECT)
     for shape in ((), (0,), (3,), (4, 4), (0, 4, 4), (2, 0, 4), (2, 4, 0), (2, 0, 0, 3), (2, 4, 4, 0), (0, 4, 4, 3),
-                  (2, 4, 4, 3, 1), (2, 5, 5, 7), (2, 4, 0, 3), (1,) * 9):  # fmt: skip
+                  (2, 4, 4, 3, 1), (2, 4, 0, 3), (1,) * 9):  # fmt: skip
         for dtype in (np.uint8, np.float32):
             for how in (None, Preprocess(8), Preprocess(mean=(0.5,) * 3, std=(0.5,) * 3)):
                 make = _saved("x.npy", np.zeros(shape, dtype))

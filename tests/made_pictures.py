@@ -63,7 +63,7 @@ FORMS: dict[str, tuple[Callable[[], tuple[Image.Image, dict[str, Any]]], Array |
 """Mode -> what makes an image of it with its options, and the pixels that are right, ``(H, W, C)``; None: an error."""
 
 WRITES = {
-    "png": ("1", "L", "LA", "P", "P with a clear colour", "P with alphas", "RGB", "RGBA", "I;16", "I"),
+    "png": ("1", "L", "LA", "P", "P with a clear colour", "P with alphas", "RGB", "RGBA", "I;16"),
     "jpg": ("L", "RGB", "CMYK"),
     "bmp": ("1", "L", "P", "RGB"),
     "gif": ("1", "L", "P", "P with a clear colour", "RGB"),

@@ -60,7 +60,9 @@ def as_pixels(image: Image.Image) -> Pixels:
     if 0 in image.size:
         raise InputError(f"a picture of {image.width} x {image.height} has no pixels")
     image.load()  # first, so that a cut file is an error before anything else looks at it
-    image = ImageOps.exif_transpose(image)
+    if image.mode == "P" and image.palette is None:
+        raise InputError("a palette of colours is missing, so that its pixels stand for none")
+    image = upright(image)
     if image.mode.startswith("I"):
         return _sixteen_bit(np.asarray(image), image.info.get("transparency"))
     if image.mode == "F":
@@ -70,6 +72,16 @@ def as_pixels(image: Image.Image) -> Pixels:
         image = _on_white(image)
     plain = np.array(image.convert("L" if grey else "RGB"), dtype=np.uint8)
     return plain[:, :, None] if grey else plain
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image, turned as its EXIF tag says; as it is where that is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except DAMAGED:
+        return image
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import tokenize
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ TRAIN, HELD_OUT = ("train", "training"), ("test", "testing", "val", "valid", "va
 
 DAMAGED = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError, RuntimeError,
-    AssertionError, MemoryError, UserWarning, struct.error, zlib.error, pickle.PickleError,
+    AssertionError, MemoryError, UserWarning, struct.error, zlib.error, pickle.PickleError, tokenize.TokenError,
 )  # fmt: skip
 """What the readers of Pillow, numpy, torch and safetensors raise on a damaged file: anything but an interrupt."""
 

@@ -57,7 +57,10 @@ def _from_json(held: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(held, Mapping) or not held:
         raise InputError(f"{path} holds a {type(held).__name__}; expected a list of names or a number -> name table")
     if all(isinstance(value, int) for value in held.values()):
-        held = {str(number): name for name, number in held.items()}
+        numbers = [str(number) for number in held.values()]
+        if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
+            raise InputError(f"{path} gives the number {twice[0]} to several classes; expected a number for each")
+        held = dict(zip(numbers, held, strict=True))
     if missing := [i for i in range(len(held)) if str(i) not in held]:
         raise InputError(
             f"{path} has {len(held)} entries but none for class {missing[0]}; expected 0 to {len(held) - 1}"

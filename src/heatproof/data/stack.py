@@ -58,7 +58,8 @@ def read_stack(
 
 
 def _floats(pixels: NDArray[Any], preprocess: Preprocess, source: str) -> Tensor:
-    values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32))
+    with np.errstate(over="ignore"):  # what is no float32 becomes infinite, which is refused by its name
+        values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32))
     channels, size = preprocess.wanted_channels, preprocess.size
     if channels not in (None, values.shape[1]):
         raise InputError(f"{source} has {values.shape[1]} channels and the model takes {channels}; repeat or drop them")
