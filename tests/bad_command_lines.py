@@ -76,7 +76,7 @@ def models() -> Iterator[Case]:
              "a..b:net": "model", "mine.py:net.nothing": "nothing", "photos:net": "net", "mine.py:torch": "module",
              "mine.py:INSTANCE": "function or class", "mine.py:NUMBER": "function or class", "folder.py:net": "no file",
              f"{LONG}:net": "", f"{LONG}.py:net": "", f"{LONG}.pt2": "", "text.pt2": "zip", "empty.pt2": "zip",
-             "cut.pt2": "zip",
+             "cut.pt2": "cut short",
              "folder.pt2": "folder", "nowhere.pt2": "no model file", "text.pt": "zip", "text.ts": "zip",
              "evil.pt": "not a TorchScript",
              "loop:net": "", "pipe.png:net": ""}  # fmt: skip
@@ -84,7 +84,7 @@ def models() -> Iterator[Case]:
     own = {"mine.py:raises": "inner", "mine.py:needs": "size", "mine.py:returns_none": "torch.nn.Module",
            "raises.py:net": "inner",
            "syntax.py:net": "syntax.py", "imports.py:net": "a_module_that_is_not_there", "leaves.py:net": "leaves.py",
-           "bytes.py:net": "bytes.py", "mine.py:leaves": "leaves", "raises:net": "inner",
+           "bytes.py:net": "bytes.py", "mine.py:leaves": "line", "raises:net": "inner",
            "mine.py:returns_list": "list",
            "mine.py:returns_nan": "NaN"}  # fmt: skip
     for model, says in own.items():
@@ -103,7 +103,7 @@ def methods() -> Iterator[Case]:
              "mine.py:NUMBER": "callable", "smooth(" * 300 + "gradient" + ")" * 300: "", "(" * 500: "",
              "gradient(**{})": "",
              "a" * 5000: "no method", "gradient, gradient(": "cannot be read", "smooth(gradient, n=x)": "plain value",
-             "gradient(return_all=True)": "", "gradient\n": ""}  # fmt: skip
+             "gradient(return_all=True)": ""}  # fmt: skip
     yield from _lines("explain", "--methods", wrong, MAYBE[1:])
     for method, option, values in (
         ("integrated_gradients", "steps", ("0", "-3", "'ten'", "None", "1.5", "True", "(1,)")),

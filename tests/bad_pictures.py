@@ -49,7 +49,7 @@ def formats() -> Iterator[Case]:
 
 def depths() -> Iterator[Case]:
     """PNGs that Pillow cannot write: 1, 2 and 4 bits, 16 bits of each kind, with and without a clear colour."""
-    deep_colour = COLOUR.astype(np.uint16) * 257
+    deep_colour = COLOUR.astype(np.uint16) * 256 + 99  # whose two bytes are not the same
     deep_alpha = ALPHA.astype(np.uint16) * 257
     grey16 = struct.pack(">H", int(DEEP[2, 3]))
     rgb16 = struct.pack(">HHH", *map(int, deep_colour[2, 3]))

@@ -67,9 +67,10 @@ def test_files(part: Callable[[], Iterator[bad_files.Case]]) -> None:
 
 
 @pytest.mark.parametrize("part", COMMANDS, ids=lambda part: part.__name__)
-def test_commands(part: Callable[[], Iterator[bad_commands.Case]]) -> None:
+def test_commands(part: Callable[[], Iterator[bad_commands.Case]], capfd: pytest.CaptureFixture[str]) -> None:
     with bad_commands.place() as here:
         check(((case.name, bad_commands.outcome(case, here)) for case in part()), 8)
+    assert "Traceback" not in "".join(capfd.readouterr()), "printed past the commands, as by a logger"
 
 
 def test_the_judges_catch_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +38,7 @@ def friendly(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _print_every_name()
         try:
             return command(*args, **kwargs)
         except HeatproofError as error:
@@ -55,6 +58,13 @@ def friendly(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from error
 
     return run
+
+
+def _print_every_name() -> None:
+    """Names of files may hold bytes that are no text: they are printed as such, where Python would raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

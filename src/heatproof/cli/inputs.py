@@ -180,7 +180,9 @@ def split_methods(text: str | None) -> list[str] | None:
             current = ""
         else:
             current += letter
-    return [p.strip() for p in [*parts, current] if p.strip()]
+    if not (found := [p.strip() for p in [*parts, current] if p.strip()]):
+        raise InputError(f"{text!r} names nothing; give names by commas, or leave the option out")
+    return found
 
 
 def split_from(text: str | None) -> Split | None:

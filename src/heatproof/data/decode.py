@@ -59,14 +59,17 @@ def as_pixels(image: Image.Image) -> Pixels:
     """
     if 0 in image.size:
         raise InputError(f"a picture of {image.width} x {image.height} has no pixels")
+    deep = any("16" in str(tile.args) for tile in getattr(image, "tile", ()))  # known before the pixels are read only
     image.load()  # first, so that a cut file is an error before anything else looks at it
     if image.mode == "P" and image.palette is None:
         raise InputError("a palette of colours is missing, so that its pixels stand for none")
-    image = upright(image)
+    image, clear = upright(image), image.info.get("transparency")
     if image.mode.startswith("I"):
-        return _sixteen_bit(np.asarray(image), image.info.get("transparency"))
+        return _sixteen_bit(np.asarray(image), clear)
     if image.mode == "F":
         raise InputError("floating-point pixels have no known white; save 8 or 16 bits, or give a .npy stack")
+    if deep and isinstance(clear, tuple):  # Pillow cuts the colours down to 8 bits, but not the clear one among them
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
     grey = image.mode in ("1", "L", "LA", "La")
     if image.mode in _ALPHA or "transparency" in image.info:
         image = _on_white(image)

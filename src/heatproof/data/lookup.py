@@ -33,7 +33,7 @@ def find_object(text: str, what: str) -> Any:
         raise InputError(f"{text!r} does not name {what}; expected package.module:name or path/to/file.py:name")
     with current_directory_importable():
         load = _from_file if source.endswith(".py") else _from_name
-        module = _told(load, source, text)
+        module = _loaded(load, source, text)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -58,18 +58,21 @@ def current_directory_importable() -> Iterator[None]:
             sys.path.remove(here)
 
 
-def _told(load: Callable[[str, str], ModuleType], source: str, text: str) -> ModuleType:
+def _loaded(load: Callable[[str, str], ModuleType], source: str, text: str) -> ModuleType:
     """The module; importing runs its code, which may raise anything, or leave Python."""
     try:
         return load(source, text)
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = "" if isinstance(error, SyntaxError) else f", in {last.filename}, line {last.lineno}"
-        raise InputError(
-            f"{text!r}: importing {source} failed: {type(error).__name__}: {error}{place}; mend it, or name another"
-        ) from error
+        raise InputError(f"{text!r}: importing {source} failed: {told(error)}; mend it, or name another") from error
+
+
+def told(error: BaseException) -> str:
+    """What the user's code raised, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if isinstance(error, SyntaxError) else f", in {last.filename}, line {last.lineno}"
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def _from_name(name: str, text: str) -> ModuleType:

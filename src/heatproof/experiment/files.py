@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
@@ -59,7 +59,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     def content(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8", errors="replace") as file:  # a file's name may be no text
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -77,9 +77,14 @@ def write_maps(path: Path, maps: dict[str, Tensor]) -> Path:
 
 def read_maps(path: Path) -> dict[str, Tensor]:
     try:
-        return dict(load_file(path))
+        return dict(load_file(path) if _is_text(path) else load(path.read_bytes()))
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path is UTF-8, the only one that safetensors opens by itself."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
 
 
 def maps_whole(path: Path, sha256: str) -> bool:
