@@ -229,7 +229,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "returns a dictionary": lambda: Returns(lambda out: {"logits": out}),
     "returns a list": lambda: Returns(lambda out: [out]),
     "returns None": lambda: Returns(lambda out: None),
-    "returns a number": lambda: Returns(lambda out: float(out.sum())),
+    "returns a number": lambda: Returns(lambda out: float(out.detach().sum())),
     "returns a text": lambda: Returns(str),
     "returns a numpy array": lambda: Returns(lambda out: out.detach().numpy()),
     "returns one axis": lambda: Returns(lambda out: out.sum(1)),
@@ -253,13 +253,30 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
+FORWARD_ONLY: dict[str, Callable[[], nn.Module]] = {
+    "returns whole numbers": lambda: Returns(lambda out: out.trunc()),
+    "detaches": Net,
+    "ignores the input": lambda: Returns(lambda out: 0 * out),
+    "detaches its input": Net,
+    "goes through numpy": Net,
+}
+"""What a method without gradients may take, and a model of the same numbers that has gradients."""
+
+
 def models(method: str) -> Iterator[Case]:
     """The method of every kind of model."""
     explain = getattr(hp, method)
     for name, make in MODELS.items():
         model, x = make(), fresh_input()
         watched = model if isinstance(model, nn.Module) else Net()
-        yield Case(f"{method} of a model that {name}", watched, x, partial(_no_result, explain, model, x))
+        run: Callable[[], tuple[Any, Any]] = partial(_no_result, explain, model, x)
+        if method == "occlusion" and name in FORWARD_ONLY:
+            run = partial(_as_model, explain, model, FORWARD_ONLY[name](), x)
+        yield Case(f"{method} of a model that {name}", watched, x, run)
+
+
+def _as_model(explain: Any, model: nn.Module, plain: nn.Module, x: Tensor) -> tuple[Any, Tensor]:
+    return explain(model, x, targets()), explain(plain, x, targets())
 
 
 def tried() -> Iterator[tuple[str, str]]:
