@@ -47,7 +47,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        shown = (a if len(a) < 60 else f"{a[:30]}... ({len(a)} letters)" for a in self.arguments)
+        shown = (a if len(a) < 60 else f"{a[:30]}...{a[-8:]} ({len(a)} letters)" for a in self.arguments)
         return ascii(" ".join(shown))[1:-1]
 
 

@@ -20,6 +20,7 @@ from .errors import InputError
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture
 from .named import named_methods
+from .plots._style import save
 from .plots.sheet import sheet
 from .score import check_target, classes, logit, predicted
 from .types import Score
@@ -96,7 +97,7 @@ def explain(
             title = f"{name}: {_what(out_all, i, int(target[i]), score, class_names)}"
             figure = sheet(picture, {n: m.numpy() for n, m in maps.items()}, title, found.errors)
             path = Path(out) / f"{stems[i]}.{format}"
-            sheets.append(write(path, lambda temporary, f=figure: f.savefig(temporary, format=format)))  # type: ignore[misc]
+            sheets.append(write(path, lambda temporary, f=figure: save(f, temporary, format=format)))  # type: ignore[misc]
             files.append(write_maps(path.with_suffix(".safetensors"), maps))
             if progress:
                 progress(i + 1, len(images))

@@ -37,6 +37,8 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
             with Image.open(path) as image:
                 if image.format == "EPS":  # whatever the file is called; Pillow would start Ghostscript on it
                     raise InputError("PostScript, a program that is not run; save the picture as PNG")
+                if image.format == "PNG":
+                    _check_sums(path)
                 return (convert or as_pixels)(image)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise InputError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
@@ -46,6 +48,12 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
             raise
         except DAMAGED as error:
             raise InputError(f"cannot be read: {_first_line(error)}") from error
+
+
+def _check_sums(path: Path) -> None:
+    """Whether every chunk of a PNG is as it was written: Pillow looks at no sum of the pixels as it reads them."""
+    with Image.open(path) as image:
+        image.verify()
 
 
 def as_pixels(image: Image.Image) -> Pixels:
