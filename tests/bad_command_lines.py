@@ -61,8 +61,9 @@ def weights() -> Iterator[Case]:
     yield Case(("explain", "--model=net.pt2", "--weights=good.safetensors"), "leave out")
     yield Case(("audit", "--init=other.safetensors"), "missing")
     yield Case(("audit", "--init=evil.pth"), "code")
-    yield Case(("audit", "--check=labels", "--weights=good.safetensors", "--permuted-weights=other.safetensors"),
-               "missing")
+    yield Case(
+        ("audit", "--check=labels", "--weights=good.safetensors", "--permuted-weights=other.safetensors"), "missing"
+    )
 
 
 def models() -> Iterator[Case]:
@@ -116,8 +117,12 @@ def methods() -> Iterator[Case]:
         for value in values:
             inside = method[:-1] + f", {option}={value})" if method.endswith(")") else f"{method}({option}={value})"
             yield Case(("explain", f"--methods={inside}"), "", MAYBE)
-    for method, says in {"mine.py:fails": "inner", "mine.py:two_texts": "str", "raises.py:x": "inner",
-                         "syntax.py:x": "syntax"}.items():
+    for method, says in {
+        "mine.py:fails": "inner",
+        "mine.py:two_texts": "str",
+        "raises.py:x": "inner",
+        "syntax.py:x": "syntax",
+    }.items():
         yield Case(("explain", f"--methods={method}"), says, own=True)
     yield Case(("explain", "--model=mine.py:smooth_net", "--methods=guided_backprop"), "no method can run")
 
@@ -128,8 +133,9 @@ def numbers() -> Iterator[Case]:
                                               "9" * 30: "", "-" + "9" * 30: "", "1.5": "", "nan": "", "-": "",
                                               "٣": ""})  # fmt: skip
     for option in ("--size", "--limit", "--threads", "--resize"):
-        yield from _lines("explain", option, {"0": option, "-1": option, "abc": option, "1.5": option, "": option},
-                          (USAGE,))
+        yield from _lines(
+            "explain", option, {"0": option, "-1": option, "abc": option, "1.5": option, "": option}, (USAGE,)
+        )
     yield from _lines("explain", "--size", {"100000": "", "9" * 30: ""}, REFUSED)
     for size in ("1", "8"):
         yield Case(("explain", f"--size={size}"), "the size", own=True)
@@ -156,10 +162,12 @@ def options() -> Iterator[Case]:
                                              "mine.py:NUMBER": "expected a function"})  # fmt: skip
     for score in ("mine.py:no_score", "mine.py:two_texts", "raises.py:x", "syntax.py:x"):
         yield Case(("explain", f"--score={score}"), own=True)
-    yield from _lines("explain", "--format", {"gif": "png, pdf or svg", "PNG": "png, pdf or svg",
-                                              "": "png, pdf or svg"})
-    yield from _lines("explain", "--split", {"half": "train or test", "train": "no training and test parts",
-                                             "": "train or test"})
+    yield from _lines(
+        "explain", "--format", {"gif": "png, pdf or svg", "PNG": "png, pdf or svg", "": "png, pdf or svg"}
+    )
+    yield from _lines(
+        "explain", "--split", {"half": "train or test", "train": "no training and test parts", "": "train or test"}
+    )
     yield from _lines("explain", "--preprocess", {"x": "does not name", ":": "", "nowhere:f": "no module",
                                                   "mine.py:nothing": "nothing",
                                                   "mine.py:no_picture": "float tensor",
@@ -169,7 +177,7 @@ def options() -> Iterator[Case]:
     yield from _lines("explain", "--images", {"nowhere": "nowhere", "empty": "no image", "texts": "no image",
                                               "broken": "none of the 1",
                                               "pipe.png": "regular file", "loop": "loop", LONG: "", "nan.npy": "NaN",
-                                              
+
                                               "number.npy": "shape", "none.npy": "no image", "pickled.npy": "code",
                                               "mine.py": "mine.py",
                                               "/dev/zero": "", "one.png/x": "", "digits:half": "digits"})  # fmt: skip
@@ -206,7 +214,7 @@ def audits() -> Iterator[Case]:
         "--batch-norm": {"x": "keep"}, "--blocks": {"nowhere": "block", "0,0": "block"},
         "--fail-on": {"bad": "insensitive"},
         "--keep-maps": {"some": "strips"}, "--engine": {"spark": "local", "": "local"},
-        
+
         "--budget": {"soon": "budget", "-5m": "budget", "": "budget", "nan": "budget", "1e9": "budget",
                      "5d": "budget"},
         "--score": {"logits": "logit"}, "--target": {"x": "class name", "7": "out of range"},
@@ -249,8 +257,15 @@ def others() -> Iterator[Case]:
                  "demo --seeds x"):  # fmt: skip
         yield Case(tuple(line.split()), "usage", (USAGE,))
     yield Case(("bench", "localise"), "masks")
-    masks = {"nowhere": "masks", "binary.txt": "boxes", "three.txt": "column", "empty": "mask", "nonzero": "",
-             LONG: "", "loop": ""}
+    masks = {
+        "nowhere": "masks",
+        "binary.txt": "boxes",
+        "three.txt": "column",
+        "empty": "mask",
+        "nonzero": "",
+        LONG: "",
+        "loop": "",
+    }
     yield from _lines("bench localise", "--masks", masks)
     yield Case(("bench", "pixel", "--psi=some"), "expected all")
     yield Case(("bench", "pixel", "--figures=gif"), "png", (USAGE,))

@@ -72,16 +72,16 @@ def depths() -> Iterator[Case]:
         ),
         "RGB with alpha of 16 bit": (png(np.dstack([deep_colour, deep_alpha]), 16, 6), over_white(COLOUR, ALPHA)),
         "grey with a clear grey": (
-            png(GREY[..., None], 8, 0, (b"tRNS", grey8)), _clear(GREY[..., None] / 255, GREY == GREY[2, 3])
+            png(GREY[..., None], 8, 0, (b"tRNS", grey8)), _clear(GREY[..., None] / 255, (GREY - GREY[2, 3]) == 0)
         ),
         "RGB with a clear colour": (
-            png(COLOUR, 8, 2, (b"tRNS", rgb8)), _clear(COLOUR / 255, (COLOUR == COLOUR[2, 3]).all(-1))
+            png(COLOUR, 8, 2, (b"tRNS", rgb8)), _clear(COLOUR / 255, ((COLOUR - COLOUR[2, 3]) == 0).all(-1))
         ),
         "grey of 16 bit with a clear grey": (
-            png(DEEP[..., None], 16, 0, (b"tRNS", grey16)), _clear(DEEP[..., None] / 65535, DEEP == DEEP[2, 3])
+            png(DEEP[..., None], 16, 0, (b"tRNS", grey16)), _clear(DEEP[..., None] / 65535, (DEEP - DEEP[2, 3]) == 0)
         ),
         "RGB of 16 bit with a clear colour": (
-            png(deep_colour, 16, 2, (b"tRNS", rgb16)), _clear(COLOUR / 255, (COLOUR == COLOUR[2, 3]).all(-1))
+            png(deep_colour, 16, 2, (b"tRNS", rgb16)), _clear(COLOUR / 255, ((COLOUR - COLOUR[2, 3]) == 0).all(-1))
         ),
         "one bit with clear black": (
             png(_low(1), 1, 0, (b"tRNS", b"\0\0")), np.ones((*GREY.shape, 1))
@@ -126,8 +126,11 @@ def cut() -> Iterator[Case]:
         for place in sorted(places & set(range(len(whole)))):
             make = written(f"photo.{ending}", whole[:place])
             yield picture(
-                f"{ending} cut to {place} of {len(whole)} bytes", make, COLOUR / 255, EITHER,
-                near=LOSSY.get(ending, NEAR)
+                f"{ending} cut to {place} of {len(whole)} bytes",
+                make,
+                COLOUR / 255,
+                EITHER,
+                near=LOSSY.get(ending, NEAR),
             )
         yield picture(
             f"{ending} with bytes behind its end", written(f"photo.{ending}", whole + b"more" * 50), COLOUR / 255,
@@ -175,8 +178,10 @@ def sizes() -> Iterator[Case]:
         pixels = np.full((height, width, 3), 51, np.uint8)
         yield picture(f"{width} x {height}", written("photo.png", png(pixels, 8, 2)), pixels / 255)
         yield picture(
-            f"{width} x {height} made 8 x 8", written("photo.png", png(pixels, 8, 2)), np.full((8, 8, 3), 0.2),
-            how=EIGHT
+            f"{width} x {height} made 8 x 8",
+            written("photo.png", png(pixels, 8, 2)),
+            np.full((8, 8, 3), 0.2),
+            how=EIGHT,
         )
     for how in (None, EIGHT):
         for name, (ending, content) in _empty().items():
@@ -186,8 +191,9 @@ def sizes() -> Iterator[Case]:
     small = np.full((8, 8, 1), 0.2)
     yield picture("81 million pixels made 8 x 8", written("photo.png", png(large, 8, 0)), small, how=EIGHT)
     for name, (ending, content) in _bombs().items():
-        yield Case(f"{name} declares a huge size", _small(written(f"photo.{ending}", content)), ERROR,
-                   "pixels|damaged|read")
+        yield Case(
+            f"{name} declares a huge size", _small(written(f"photo.{ending}", content)), ERROR, "pixels|damaged|read"
+        )
     text = b"Comment\0\0" + zlib.compress(bytes(300_000_000), 9)
     bomb = png(COLOUR, 8, 2, (b"zTXt", text))
     yield Case("a comment of 300 MB in a PNG", _small(written("photo.png", bomb), COLOUR / 255), EITHER)

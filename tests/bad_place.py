@@ -157,7 +157,7 @@ def _names(place: Path) -> None:
 
 def _weights(place: Path) -> None:
     good = {name: value.clone() for name, value in net().state_dict().items()}
-    first, last = list(good)[0], list(good)[-1]
+    first, last = next(iter(good)), list(good)[-1]
     tensors: dict[str, dict[str, Tensor]] = {
         "good": good, "other": {"other": torch.zeros(2)}, "missing": {k: v for k, v in good.items() if k != last},
         "extra": {**good, "more.weight": torch.zeros(3)}, "shape": {**good, first: torch.zeros(5, 3, 3, 3)},

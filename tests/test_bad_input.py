@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_inputs_targets_and_models(method: str) -> None:
     check(((case.name, bad_input.outcome(case)) for case in bad_input.cases(method)), 80)
 
 
-@pytest.mark.parametrize("part", (*PICTURES, *PLACES, *STACKS), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", [*PICTURES, *PLACES, *STACKS], ids=lambda part: part.__name__)
 def test_files(part: Callable[[], Iterator[bad_files.Case]]) -> None:
     if part.__name__ == "rights" and not can_lose_rights():
         pytest.skip("this process may read every file and cannot become another user")
@@ -91,8 +92,7 @@ def test_the_judges_catch_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
     assert "result is due" in outcome_of(raised(good), CORRECT)
     assert "does not say" in outcome_of(raised(good), EITHER, "target")
     with pytest.raises(Hangs), in_time(1):
-        while True:
-            pass
+        time.sleep(30)
     assert alike(COLOUR.transpose(2, 0, 1) / 255, COLOUR / 255)
     for wrong in (COLOUR[::-1], COLOUR[:, ::-1], COLOUR[..., ::-1], COLOUR[1:], COLOUR + 3):
         assert not alike(wrong.transpose(2, 0, 1) / 255, COLOUR / 255)
@@ -152,7 +152,9 @@ def takes(x: Tensor, target: Any) -> bool:
 
 @pytest.mark.parametrize("method", ["gradient", "lrp", "gradcam", "integrated_gradients", "occlusion"])
 @FEW
-@given(x=st.builds(tensor, SHAPES, st.sampled_from(DTYPES), st.sampled_from(list(ORDERS)), st.booleans()), target=TARGETS)
+@given(
+    x=st.builds(tensor, SHAPES, st.sampled_from(DTYPES), st.sampled_from(list(ORDERS)), st.booleans()), target=TARGETS
+)
 def test_random_tensors(method: str, x: Tensor, target: Any) -> None:
     model = Net()
     before = snapshot(model, torch.zeros(1))

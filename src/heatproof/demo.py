@@ -16,7 +16,7 @@ from .checks.explained import explain_all
 from .checks.subject import Subject
 from .data.digits import Scenes, digit_scenes
 from .engine.chunks import padded
-from .experiment.files import made, write_text
+from .experiment.files import check_makeable, write_text
 from .explain import explain
 from .models.nets.demo_net import demo_network
 from .models.nets.small_cnn import SmallCNN
@@ -42,9 +42,10 @@ def prepare(folder: Path, images: int, seed: int, progress: Callable[..., object
     """Train the network, or read it from the folder where it was trained before; draw the test scenes.
 
     Raises:
-        HeatproofError: the folder cannot be made, scikit-learn is missing, or the network does not reach 97 % on unseen scenes.
+        HeatproofError: no folder can be made, scikit-learn is missing, or the network does not reach 97 % on unseen scenes.
     """
-    model, card = demo_network(made(folder) / "network.safetensors", seed=seed, progress=progress)
+    check_makeable(folder)
+    model, card = demo_network(folder / "network.safetensors", seed=seed, progress=progress)
     return Demo(model, dict(card), digit_scenes("test", images, TEST_SEED))
 
 

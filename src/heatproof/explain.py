@@ -25,7 +25,6 @@ from .plots.sheet import sheet
 from .score import check_target, classes, logit, predicted
 from .types import Score
 
-
 LONGEST = 200
 """Bytes of a file's name without its ending: most systems take 255, and a file that is being written has a longer one."""
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..experiment.files import made
 from ..experiment.folder import PATCHED
 from ..faithfulness.patch import random_patch, with_patch
 from ..models.factory import fresh
@@ -68,7 +67,7 @@ def patched(
     model = fresh(data.factory, seed)
     with bar("training on patched images") as step:
         card = kept_network(
-            made(folder) / PATCHED / "network.safetensors", model, with_patch(data.pixels, patch), data.targets,
+            folder / PATCHED / "network.safetensors", model, with_patch(data.pixels, patch), data.targets,
             epochs=training.epochs, batch=100, lr=training.lr, bf16="auto", seed=seed, device=device,
             progress=lambda done, total, word: step(done, total, None, word),
         )  # fmt: skip

@@ -138,10 +138,9 @@ def target_from(text: str | None, given: Inputs) -> torch.Tensor | None:
     elif names and text in names:
         number = names.index(text)
     else:
-        raise InputError(
-            f"--target {text!r} is neither a number nor a class name; "
-            + (f"the classes are {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "give --class-names")
-        )
+        more = ", ..." if names and len(names) > 5 else ""
+        known = f"the classes are {', '.join(names[:5])}{more}" if names else "give --class-names"
+        raise InputError(f"--target {text!r} is neither a number nor a class name; {known}")
     return torch.full((len(found),), number, dtype=torch.int64)
 
 

@@ -61,7 +61,9 @@ ScoreName = Annotated[
     str, typer.Option("--score", help=f"what is explained: {', '.join(SCORES)}, or package.module:function")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
-Threads = Annotated[int | None, typer.Option(min=1, max=4096, help="CPU threads of a job; part of the result's last digits")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=4096, help="CPU threads of a job; part of the result's last digits")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of all randomness")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results; the same command resumes there")]
 FigureFormat = Annotated[str | None, typer.Option(callback=_drawn, help="also write the figures as png, pdf or svg")]

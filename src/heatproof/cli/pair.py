@@ -10,7 +10,6 @@ from typing import Any
 
 from ..checks.labels import Pair, train_pair, user_pair
 from ..errors import InputError, RunError
-from ..experiment.files import made
 from ..models.factory import fresh
 from ..models.saved import read_card
 from ..models.spec import load_model
@@ -85,7 +84,7 @@ def trained_pair(asked: Relabelled, data: TrainingData, given: Inputs, folder: P
             data.targets,
             data.test_pixels,
             data.test_targets,
-            made(folder) / "labels",
+            folder / "labels",
             seed=asked.seed,
             device=device,
             dataset=str(asked.train),

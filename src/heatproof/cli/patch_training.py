@@ -23,6 +23,6 @@ class PatchTraining:
     def __post_init__(self) -> None:
         if self.train_limit < 0 or self.epochs < 1 or not 0 < self.lr < math.inf or not 0 <= self.patch_seed < 2**63:
             raise InputError(
-                f"--train-limit {self.train_limit}, --epochs {self.epochs}, --lr {self.lr}, --patch-seed {self.patch_seed}: "
-                "expected a limit from 0 on, one epoch or more, a learning rate over 0, and a seed from 0 on"
+                f"--train-limit {self.train_limit}, --epochs {self.epochs}, --lr {self.lr}, --patch-seed {self.patch_seed}"
+                ": expected a limit from 0 on, one epoch or more, a learning rate over 0, and a seed from 0 on"
             )

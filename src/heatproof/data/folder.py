@@ -75,7 +75,9 @@ def _read(
 def has_splits(path: Path) -> bool:
     """Whether a source has a training and a test part."""
     with reading(path):
-        return classic_format(path) is not None or bool(split_folders(path)) or (is_scenes(path) and ":" not in str(path))
+        return (
+            classic_format(path) is not None or bool(split_folders(path)) or (is_scenes(path) and ":" not in str(path))
+        )
 
 
 def read_folder(

@@ -40,17 +40,19 @@ def write(path: Path, content: Callable[[Path], object]) -> Path:
     return path
 
 
-def made(folder: Path) -> Path:
-    """The folder, there; for what takes minutes before the first file is written.
+def check_makeable(folder: Path) -> None:
+    """Make a folder and take it away again: for what takes minutes before its first file is written.
 
     Raises:
         RunError: it cannot be made.
     """
     try:
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for path in new:
+            path.rmdir()
     except OSError as error:
         raise RunError(_disk_message(folder, error)) from error
-    return folder
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

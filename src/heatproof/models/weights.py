@@ -139,8 +139,8 @@ def _check_fit(model: nn.Module, state: dict[str, Any], path: Path) -> None:
         shapes = [_differs(n, state, own) for n in wrong]
         raise WeightsError(
             f"{path} does not fit {type(model).__name__}: {_first('missing', missing)}, "
-            f"{_first('unexpected', unexpected)}, {_first('of another shape or kind', shapes)} (the file holds {len(state)} "
-            f"tensors, the model {len(own)}); check the architecture and its options"
+            f"{_first('unexpected', unexpected)}, {_first('of another shape or kind', shapes)} (the file holds "
+            f"{len(state)} tensors, the model {len(own)}); check the architecture and its options"
         )
     named = dict(model.named_parameters())
     if bad := [n for n, v in state.items() if n in named and not _finite(v)]:
