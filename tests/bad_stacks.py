@@ -39,6 +39,35 @@ def _saved(name: str, held: Any) -> Callable[[Path], Path]:
     return make
 
 
+RAN: list[str] = []
+
+
+class Evil:
+    """Leaves a trace where it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return (_ran, ())
+
+
+def _ran() -> None:
+    RAN.append("unpickled")
+
+
+def _unopened(name: str, held: Any) -> Case:
+    """A pickle that must be refused, and not opened."""
+
+    def run(folder: Path) -> bool:
+        path = _saved(name, held)(folder)
+        RAN.clear()
+        try:
+            read_images(path)
+        finally:
+            assert not RAN, "code of the file was run"
+        return False
+
+    return Case(f"{name} with code in it", run, ERROR, "code")
+
+
 def _then(make: Callable[[Path], Path], read: Callable[[Path], Any], right: Any = None) -> Callable[[Path], bool]:
     """Makes a file and reads it, and tells whether it gives what is right; nothing is where right is None."""
     return lambda folder: read(make(folder)) == right if right is not None else bool(read(make(folder))) and False
@@ -103,6 +132,12 @@ def archives() -> Iterator[Case]:
     held |= {f"{kind} inside.pt": {"images": value} for kind, value in odd.items()}
     for name, value in held.items():
         yield _stack(f"what cannot be images, {name}", _saved(name, value))
+    objects = np.array([Evil(), Evil()], dtype=object)
+    for name, value in {
+        "pickle.npy": objects, "pickle.npz": {"images": objects}, "labels.npz": {"images": STACK, "labels": objects},
+        "pickle.pt": Evil(), "inside.pt": {"images": tensors, "labels": Evil()},
+    }.items():  # fmt: skip
+        yield _unopened(name, value)
     labels: dict[str, Any] = {
         "a number": torch.tensor(3), "too many": torch.tensor([1, 2, 3]), "one-hot": torch.eye(2), "sparse": sparse,
         "meta": torch.zeros(2, device="meta"), "with gradient": torch.ones(2, requires_grad=True),
