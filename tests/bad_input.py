@@ -1,17 +1,19 @@
 """Bad input, systematically: every case is a correct result or a heatproof error; nothing is left changed.
 
-    python tests/bad_input.py        # runs all cases and prints their count
+    python tests/bad_input.py        # runs all cases, of files and commands too, and prints their count
 
-A case is a method on a form of input, target or model. Its judge is written another way than the engine: a form that holds
-the same numbers must give the map of the plain tensor; for anything else an error of ours is due.
+A case here is a method on a form of input, target or model. Its judge is written another way than the engine: a form
+that holds the same numbers must give the map of the plain tensor; for anything else an error of ours is due.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatproof as hp
+from bad_outcome import CORRECT, ERROR, outcome_of
 from nets import Net, PerLayer, fresh_input, targets
 from test_contract import same, snapshot
 
@@ -27,7 +30,6 @@ METHODS = (
     "gradient", "gradient_x_input", "guided_backprop", "gradcam", "guided_gradcam", "fullgrad", "integrated_gradients",
     "smoothgrad", "lrp", "deeplift", "rectgrad", "cgi", "occlusion",
 )  # fmt: skip
-CORRECT, ERROR = "correct", "error"
 
 
 @dataclass(frozen=True)
@@ -42,27 +44,26 @@ class Case:
 
 def outcome(case: Case) -> str:
     """`CORRECT`, `ERROR`, or what is wrong."""
-    watched = (
-        case.x
-        if isinstance(case.x, Tensor) and case.x.layout == torch.strided and not case.x.is_meta
-        else torch.zeros(1)
-    )
+    watched = _leaf(case.x) if isinstance(case.x, Tensor) and _can_be_watched(case.x) else torch.zeros(1)
     before = snapshot(case.model, watched)
-    try:
+
+    def right() -> bool:
         found, want = case.run()
-        said = CORRECT if want is not None and alike(found, want) else "a silent wrong answer"
-    except hp.HeatproofError as error:
-        said = ERROR if helpful(str(error)) else f"an error that helps nobody: {error}"
-    except Exception as error:
-        said = f"{type(error).__name__} of an inner library: {error}"
-    if not same(before, snapshot(case.model, watched)):
-        said += ", and the model or the input was changed"
-    return said
+        return want is not None and alike(found, want)
+
+    said = outcome_of(right)
+    changed = not same(before, snapshot(case.model, watched))
+    return f"{said}, and the model or the input was changed" if changed else said
 
 
-def helpful(message: str) -> bool:
-    """What was given, and what is wrong or expected: more than a few words in one or two lines."""
-    return len(message.split()) >= 6 and message.count("\n") < 4
+def _leaf(x: Tensor) -> Tensor:
+    """The tensor, or where it is a part of a graph, which has no gradient to look at, its numbers."""
+    return x if x.is_leaf else x.detach()
+
+
+def _can_be_watched(x: Tensor) -> bool:
+    """Whether it has numbers to compare, equal to themselves, and counts its changes."""
+    return x.layout == torch.strided and not x.is_meta and not x.is_inference() and not bool(x.isnan().any())
 
 
 def alike(found: Any, want: Any) -> bool:
@@ -73,9 +74,9 @@ def alike(found: Any, want: Any) -> bool:
     )
 
 
-def cases() -> Iterator[Case]:
+def cases(method: str) -> Iterator[Case]:
     for part in (inputs, wanted_classes, models):
-        yield from part()
+        yield from part(method)
 
 
 def _expanded(x: Tensor) -> Tensor:
@@ -136,22 +137,25 @@ WRONG: dict[str, Callable[[Tensor], Any]] = {
 }  # fmt: skip
 
 
-def inputs() -> Iterator[Case]:
-    """Every method on every form of input."""
-    for method in METHODS:
-        explain = getattr(hp, method)
-        for name, form in SAME.items():
-            model, x = PerLayer(), form(fresh_input())
-            plain = x.detach().clone(memory_format=torch.contiguous_format)
-            if plain.is_inference():
-                plain = torch.from_numpy(plain.numpy().copy())
-            t = targets()[: len(x)]
-            yield Case(
-                f"{method} on {name}", model, x, lambda e=explain, m=model, x=x, p=plain, t=t: (e(m, x, t), e(m, p, t))
-            )  # type: ignore[misc]
-        for name, form in WRONG.items():
-            model, x = PerLayer(), form(fresh_input())
-            yield Case(f"{method} on {name}", model, x, lambda e=explain, m=model, x=x: (e(m, x, targets()), None))  # type: ignore[misc]
+def inputs(method: str) -> Iterator[Case]:
+    """The method on every form of input."""
+    explain = getattr(hp, method)
+    for name, form in SAME.items():
+        model, x = PerLayer(), form(fresh_input())
+        yield Case(f"{method} on {name}", model, x, partial(_as_plain, explain, model, x, targets()[: len(x)]))
+    for name, form in WRONG.items():
+        model, x = PerLayer(), form(fresh_input())
+        yield Case(f"{method} on {name}", model, x, partial(_no_result, explain, model, x))
+
+
+def _as_plain(explain: Any, model: nn.Module, x: Tensor, target: Tensor) -> tuple[Any, Tensor]:
+    """The map of the form, and that of a plain tensor made of its numbers one by one."""
+    plain = torch.from_numpy(np.array(x.detach().numpy(), order="C"))
+    return explain(model, x, target), explain(model, plain, target)
+
+
+def _no_result(explain: Any, model: Any, x: Any) -> tuple[Any, None]:
+    return explain(model, x, targets()), None
 
 
 CLASSES: dict[str, tuple[Any, Any]] = {
@@ -178,20 +182,20 @@ CLASSES: dict[str, tuple[Any, Any]] = {
 """A target, and whether another way of giving it is right."""
 
 
-def wanted_classes() -> Iterator[Case]:
-    for method in METHODS:
-        explain = getattr(hp, method)
-        for name, (target, right) in CLASSES.items():
-            model, x = PerLayer(), fresh_input()
+def wanted_classes(method: str) -> Iterator[Case]:
+    """The method for every form of target."""
+    explain = getattr(hp, method)
+    for name, (target, right) in CLASSES.items():
+        model, x = PerLayer(), fresh_input()
+        yield Case(f"{method} for target {name}", model, x, partial(_for_class, explain, model, x, target, right))
 
-            def run(e: Any = explain, m: nn.Module = model, x: Tensor = x, t: Any = target, r: Any = right) -> Any:
-                found = e(m, x, t)
-                if r is None and not isinstance(t, (int, list, np.ndarray)):
-                    return found, None
-                plain = m(x).argmax(1) if r else torch.as_tensor(t).expand(3)  # what else could be meant
-                return found, e(m, x, plain)
 
-            yield Case(f"{method} for target {name}", model, x, run)
+def _for_class(explain: Any, model: nn.Module, x: Tensor, target: Any, right: Any) -> tuple[Any, Tensor | None]:
+    found = explain(model, x, target)
+    if right is None and not isinstance(target, (int, list, np.ndarray)):
+        return found, None
+    plain = model(x).argmax(1) if right else torch.as_tensor(target).expand(3)  # what else could be meant
+    return found, explain(model, x, plain)
 
 
 class Returns(Net):
@@ -225,7 +229,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "returns a dictionary": lambda: Returns(lambda out: {"logits": out}),
     "returns a list": lambda: Returns(lambda out: [out]),
     "returns None": lambda: Returns(lambda out: None),
-    "returns a number": lambda: Returns(lambda out: float(out.sum())),
+    "returns a number": lambda: Returns(lambda out: float(out.detach().sum())),
     "returns a text": lambda: Returns(str),
     "returns a numpy array": lambda: Returns(lambda out: out.detach().numpy()),
     "returns one axis": lambda: Returns(lambda out: out.sum(1)),
@@ -249,33 +253,61 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
-def models() -> Iterator[Case]:
+FORWARD_ONLY: dict[str, Callable[[], nn.Module]] = {
+    "returns whole numbers": lambda: Returns(lambda out: out.trunc()),
+    "detaches": Net,
+    "ignores the input": lambda: Returns(lambda out: 0 * out),
+    "detaches its input": Net,
+    "goes through numpy": Net,
+}
+"""What a method without gradients may take, and a model of the same numbers that has gradients."""
+
+
+def models(method: str) -> Iterator[Case]:
+    """The method of every kind of model."""
+    explain = getattr(hp, method)
+    for name, make in MODELS.items():
+        model, x = make(), fresh_input()
+        watched = model if isinstance(model, nn.Module) else Net()
+        run: Callable[[], tuple[Any, Any]] = partial(_no_result, explain, model, x)
+        if method == "occlusion" and name in FORWARD_ONLY:
+            run = partial(_as_model, explain, model, FORWARD_ONLY[name](), x)
+        yield Case(f"{method} of a model that {name}", watched, x, run)
+
+
+def _as_model(explain: Any, model: nn.Module, plain: nn.Module, x: Tensor) -> tuple[Any, Tensor]:
+    return explain(model, x, targets()), explain(plain, x, targets())
+
+
+def tried() -> Iterator[tuple[str, str]]:
+    """Every case of inputs, files and commands by its name, and what came of it."""
+    import bad_commands
+    import bad_files
+
     for method in METHODS:
-        explain = getattr(hp, method)
-        for name, make in MODELS.items():
-            model, x = make(), fresh_input()
-            watched = model if isinstance(model, nn.Module) else Net()
-            yield Case(
-                f"{method} of a model that {name}",
-                watched,
-                x,
-                lambda e=explain, m=model, x=x: (e(m, x, targets()), None),
-            )  # type: ignore[misc]
+        yield from ((case.name, outcome(case)) for case in cases(method))
+    yield from ((case.name, bad_files.outcome(case)) for case in bad_files.cases())
+    with bad_commands.place() as here:
+        yield from ((case.name, bad_commands.outcome(case, here)) for case in bad_commands.cases())
+
+
+def failed(outcomes: Iterable[tuple[str, str]]) -> list[str]:
+    """What neither is right nor says so: a line each."""
+    return [f"{name}: {said}" for name, said in outcomes if said not in (CORRECT, ERROR)]
 
 
 def main() -> int:
-    counted: Counter[str] = Counter()
-    for case in cases():
-        said = outcome(case)
-        known = said in (CORRECT, ERROR)
-        counted[said if known else "failed"] += 1
-        if not known:
-            print(f"{case.name}: {said}")
+    start, outcomes = time.monotonic(), []
+    for name, said in tried():
+        outcomes.append((name, said))
+        for line in failed([(name, said)]):
+            print(line, flush=True)
+    counted, wrong = Counter(said for _, said in outcomes), failed(outcomes)
     print(
-        f"{counted.total()} cases: {counted[CORRECT]} correct results, {counted[ERROR]} errors of ours, "
-        f"{counted['failed']} silent failures or foreign errors"
+        f"{len(outcomes)} cases in {time.monotonic() - start:.0f} s: {counted[CORRECT]} correct results, "
+        f"{counted[ERROR]} errors of ours, {len(wrong)} silent failures or foreign errors"
     )
-    return int(counted["failed"] > 0)
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from .checks.subject import Subject
 from .data.digits import Scenes, digit_scenes
 from .engine.chunks import padded
 from .experiment.csv_files import write_csv
+from .experiment.files import check_makeable
 from .explain import explain
 from .models.nets.demo_net import demo_network
 from .models.nets.small_cnn import SmallCNN
@@ -42,8 +43,9 @@ def prepare(folder: Path, images: int, seed: int, progress: Callable[..., object
     """Train the network, or read it from the folder where it was trained before; draw the test scenes.
 
     Raises:
-        HeatproofError: scikit-learn is missing, or the network does not reach 97 % on unseen scenes.
+        HeatproofError: no folder can be made, scikit-learn is missing, or the network does not reach 97 % on unseen scenes.
     """
+    check_makeable(folder)
     model, card = demo_network(folder / "network.safetensors", seed=seed, progress=progress)
     return Demo(model, dict(card), digit_scenes("test", images, TEST_SEED))
 

@@ -20,6 +20,7 @@ from .errors import InputError
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture
 from .named import named_methods
+from .plots._style import save
 from .plots.sheet import sheet
 from .score import check_target, classes, logit, predicted
 from .types import Score
@@ -95,7 +96,7 @@ def explain(
             title = f"{name}: {_what(out_all, i, int(target[i]), score, class_names)}"
             figure = sheet(picture, {n: m.numpy() for n, m in maps.items()}, title, found.errors)
             path = Path(out) / f"{stems[i]}.{format}"
-            sheets.append(write(path, lambda temporary, f=figure: f.savefig(temporary, format=format)))  # type: ignore[misc]
+            sheets.append(write(path, lambda temporary, f=figure: save(f, temporary, format=format)))  # type: ignore[misc]
             files.append(write_maps(path.with_suffix(".safetensors"), maps))
             if progress:
                 progress(i + 1, len(images))
@@ -117,7 +118,7 @@ def _what(out: Tensor, i: int, target: int, score: Score, class_names: Sequence[
 
 def _stems(names: Sequence[str], count: int) -> list[str]:
     """File names without folders or odd characters, not too long for a disk, each once."""
-    stems: list[str] = []
+    stems: dict[str, None] = {}
     for i in range(count):
         name = names[i] if i < len(names) else f"image-{i}"
         stem = re.sub(r"[^\w.-]+", "_", Path(name).stem).strip("._") or f"image-{i}"
@@ -125,5 +126,5 @@ def _stems(names: Sequence[str], count: int) -> list[str]:
         number = i
         while stem in stems:
             stem, number = f"{stem}-{number}", number + count
-        stems.append(stem)
-    return stems
+        stems[stem] = None
+    return list(stems)

@@ -36,8 +36,8 @@ def method_from_text(text: str) -> Explain:
     references: dict[str, str] = {}
     try:
         tree = ast.parse(_REFERENCE.sub(partial(_placeholder, references), text.strip()), mode="eval").body
-    except SyntaxError as error:
-        raise _unreadable(text, f" ({error.msg})") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last three: nested too deep
+        raise _unreadable(text, f" ({error.msg if isinstance(error, SyntaxError) else error})") from None
     return _built(tree, text, references)
 
 
@@ -130,12 +130,7 @@ def _named(name: str) -> Explain:
 
 
 def _imported(reference: str) -> Explain:
-    try:
-        found = find_object(reference, "method")
-    except InputError:
-        raise
-    except Exception as error:  # importing runs the user's code, which may raise anything
-        raise InputError(f"method {reference!r} cannot be imported: {type(error).__name__}: {error}") from error
+    found = find_object(reference, "a method")
     if not callable(found):
         raise InputError(f"method {reference!r} is a {type(found).__name__}; expected a callable")
     explain: Explain = found

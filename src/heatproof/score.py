@@ -127,6 +127,10 @@ def check_target(target: Any, batch: int, device: torch.device, limit: int | Non
             f"target has dtype {target.dtype} and shape {tuple(target.shape)}; expected int64 ({batch},), one class for "
             f"each input, or (K, {batch}) to explain K classes"
         )
+    if target.layout != torch.strided or target.is_meta:
+        raise InputError(
+            f"target is a {target.layout} tensor on {target.device}; expected a dense one with numbers in it, int64 (B,)"
+        )
     if limit is not None and (target.min() < 0 or target.max() >= limit):
         bad = target[(target < 0) | (target >= limit)][0].item()
         raise InputError(f"target {bad} is out of range: the model has {limit} classes, 0 to {limit - 1}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -67,6 +69,8 @@ def load_inputs(
     for file, reason in found.skipped:
         console.print(f"skipped: {file}: {reason}", style="yellow", markup=False)
     listed = tuple(read_class_names(class_names)) if class_names else None
+    if listed:
+        _check_listed(listed, found, loaded)
     names = listed or loaded.categories or _names_of(found, loaded.model)
     return Inputs(replace(loaded, preprocess=how), found, names, listed)
 
@@ -75,12 +79,26 @@ def _names_of(found: ImageSet, model: torch.nn.Module) -> tuple[str, ...] | None
     """The source's class names, where there are as many as outputs: names of other numbers would be wrong."""
     if found.classes is None:
         return None
+    return found.classes if _outputs(found, model) in (None, len(found.classes)) else None
+
+
+def _check_listed(listed: tuple[str, ...], found: ImageSet, loaded: LoadedModel) -> None:
+    """Refuse a list of names for other classes: all behind a gap would be wrong."""
+    outputs = _outputs(found, loaded.model)
+    if outputs is not None and outputs > 1 and outputs != len(listed):
+        raise InputError(
+            f"--class-names names {len(listed)} classes and {loaded.name} has {outputs} outputs; give a name for every "
+            "output, in their order"
+        )
+
+
+def _outputs(found: ImageSet, model: torch.nn.Module) -> int | None:
+    """Of how many classes the model returns logits; None where of none, which the command says itself."""
     try:
         private = own(model)
-        outputs = class_count(all_outputs(private, found.held[:1], logit, fixed_batch(private) or 1), logit)
-    except HeatproofError:  # no logits of classes: the command says so itself
-        return found.classes
-    return found.classes if outputs == len(found.classes) else None
+        return class_count(all_outputs(private, found.held[:1], logit, fixed_batch(private) or 1), logit)
+    except HeatproofError:
+        return None
 
 
 def black_of(images: ImageSet) -> torch.Tensor | None:
@@ -117,14 +135,14 @@ def target_from(text: str | None, given: Inputs) -> torch.Tensor | None:
     found, names = given.images, given.names
     if text is None:
         return None
-    if text.lstrip("-").isdigit():
+    if re.fullmatch("-?[0-9]{1,18}", text):  # as many digits as fit into int64
         number = int(text)
     elif names and text in names:
         number = names.index(text)
     else:
-        raise InputError(
-            f"--target {text!r} is neither a number nor a class name" + ("" if names else "; give --class-names")
-        )
+        more = ", ..." if names and len(names) > 5 else ""
+        known = f"the classes are {', '.join(names[:5])}{more}" if names else "give --class-names"
+        raise InputError(f"--target {text!r} is neither a number nor a class name; {known}")
     return torch.full((len(found),), number, dtype=torch.int64)
 
 
@@ -133,7 +151,9 @@ def score_from(text: str) -> Score:
         return SCORES[text]
     if ":" not in text:
         raise InputError(f"--score {text!r}; expected one of {', '.join(SCORES)}, or package.module:function")
-    found: Score = find_object(text, "score")
+    found: Score = find_object(text, "a score")
+    if not callable(found):
+        raise InputError(f"--score {text!r} is a {type(found).__name__}; expected a function (out, target) -> (B,)")
     return found
 
 
@@ -161,7 +181,9 @@ def split_methods(text: str | None) -> list[str] | None:
             current = ""
         else:
             current += letter
-    return [p.strip() for p in [*parts, current] if p.strip()]
+    if not (found := [p.strip() for p in [*parts, current] if p.strip()]):
+        raise InputError(f"{text!r} names nothing; give names by commas, or leave the option out")
+    return found
 
 
 def split_from(text: str | None) -> Split | None:
@@ -174,7 +196,7 @@ def init_from(text: str | None, model: str) -> str | dict[str, torch.Tensor] | N
     """A way of drawing new weights, or the weights of a second checkpoint."""
     if text is None or text in INITS:
         return text
-    if not Path(text).is_file():
+    if not os.path.isfile(text):  # unlike Path.is_file, False for a name that is too long
         raise InputError(f"--init {text!r} is neither a file of weights nor one of {', '.join(INITS)}")
     return {name: t.detach() for name, t in load_model(model, text).model.state_dict().items()}
 
@@ -183,9 +205,11 @@ def device_from(text: str) -> str:
     if text == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=text)
+        torch.zeros(1, device=text).tolist()  # the device meta holds no numbers
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {text!r} cannot be used: {str(error).splitlines()[0]}") from None
+        raise InputError(
+            f"--device {text!r} cannot be used: {str(error).splitlines()[0]}; expected auto, cpu, cuda, cuda:1"
+        ) from None
     return text
 
 

@@ -9,6 +9,14 @@ import typer
 
 from ..score import SCORES
 
+
+def _drawn(value: str | None) -> str | None:
+    """A format that figures have: said at once, and not after hours of work."""
+    if value not in (None, "png", "pdf", "svg"):
+        raise typer.BadParameter(f"{value!r}; expected png, pdf or svg")
+    return value
+
+
 Model = Annotated[
     str,
     typer.Option(
@@ -53,10 +61,12 @@ ScoreName = Annotated[
     str, typer.Option("--score", help=f"what is explained: {', '.join(SCORES)}, or package.module:function")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of a job; part of the result's last digits")]
-Seed = Annotated[int, typer.Option(help="of all randomness")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=4096, help="CPU threads of a job; part of the result's last digits")
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of all randomness")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results; the same command resumes there")]
-FigureFormat = Annotated[str | None, typer.Option(help="also write the figures as png, pdf or svg")]
+FigureFormat = Annotated[str | None, typer.Option(callback=_drawn, help="also write the figures as png, pdf or svg")]
 First = Annotated[bool, typer.Option("--first", help="with --limit: the first images, not evenly spread ones")]
 Split = Annotated[
     str | None,

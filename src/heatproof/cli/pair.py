@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ def check_asked(asked: Relabelled, checks: Sequence[str]) -> None:
     """Raise `InputError` for options that contradict each other or would be ignored."""
     networks = {"--train": asked.train, "--permuted-weights": asked.weights}
     training = {"--train-limit": asked.limit, "--epochs": asked.epochs, "--lr": asked.lr}
-    given = [name for name, value in (networks | training).items() if value]
+    given = [name for name, value in (networks | training).items() if value not in (None, ())]
+    if asked.lr is not None and not 0 < asked.lr < math.inf:
+        raise InputError(f"--lr {asked.lr}: expected a learning rate over 0, such as 0.0003")
     if "labels" not in checks:
         if given:
             raise InputError(f"{', '.join(given)} belong to the check labels; add --check labels, or leave them out")

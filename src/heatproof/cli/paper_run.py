@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import InputError
+from ..experiment.files import check_makeable
 from ..papers import PAPERS
 from ..papers.choice import chosen
 from ..papers.lab import Lab
@@ -66,6 +67,7 @@ def measure(which: list[str], budget: str, data: Path | None, out: Path, workers
     size = "unreduced" if budget == "full" and where.startswith("cuda") else budget
     folder = out / size
     check_folder(folder)
+    check_makeable(folder)
     plan = plan_papers(Lab(held, out / "networks", folder / "runs", size, where), folder, papers, ids)
     processes = workers or (1 if where.startswith("cuda") else os.cpu_count() or 1)
     _print_plan(plan, processes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..audit import AuditPlan
 from ..bench import BenchPlan
 from ..errors import RunError
+from ..experiment.files import check_makeable
 from ..experiment.folder import differences, holds_no_run
 
 OF_WEIGHTS = (
@@ -18,7 +19,7 @@ def check_before_training(plan: AuditPlan | BenchPlan) -> None:
     """Whether the run of this plan may go into its folder, once the networks are trained.
 
     Raises:
-        RunError: the folder holds another run, or something that is no run.
+        RunError: the folder holds another run, or something that is no run, or cannot be made.
     """
     folder = plan.folder
     if other := sorted(key for key, _, _ in differences(folder, plan.config) if key not in OF_WEIGHTS):
@@ -28,3 +29,4 @@ def check_before_training(plan: AuditPlan | BenchPlan) -> None:
         )
     if holds_no_run(folder):
         raise RunError(f"{folder} is not empty and holds no run; choose another folder with --out. Nothing was trained")
+    check_makeable(folder)

@@ -18,10 +18,10 @@ IMAGES = ("images", "x")
 LABELS = ("labels", "y", "targets")
 
 
-def load_stack(path: Path) -> tuple[NDArray[Any], Any]:
+def load_stack(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """The images and, where there are any, the labels."""
     if not path.is_file():
-        raise InputError(f"there is no file {path}")
+        raise InputError(f"there is no file {path}; expected a .npy, .npz or .pt file of images")
     try:
         held = _arrays(path)
     except InputError:
@@ -39,7 +39,7 @@ def load_stack(path: Path) -> tuple[NDArray[Any], Any]:
     key = next((key for key in IMAGES if key in images), next(iter(images)) if len(images) == 1 else None)
     if key is None:
         raise InputError(f"{path} holds {sorted(map(str, held))}; expected 'images' or 'x', or one array only")
-    return _array(images[key], f"{path}[{key!r}]"), labels
+    return _array(images[key], f"{path}[{key!r}]"), None if labels is None else _label_array(labels, path)
 
 
 def _arrays(path: Path) -> Any:
@@ -54,9 +54,25 @@ def _arrays(path: Path) -> Any:
 
 
 def _array(value: Any, what: str) -> NDArray[Any]:
-    if isinstance(value, Tensor):
-        value = value.detach()
-        value = np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
     if isinstance(value, np.ndarray):
         return value
-    raise InputError(f"{what} is a {type(value).__name__}; expected a tensor or an array of images")
+    if not isinstance(value, Tensor):
+        raise InputError(f"{what} is a {type(value).__name__}; expected a tensor or an array of images")
+    try:
+        return np.asarray((value.float() if value.dtype == torch.bfloat16 else value).detach().numpy())
+    except (TypeError, RuntimeError) as error:  # sparse, quantised, without data, or of a type that numpy lacks
+        raise InputError(
+            f"{what} is a {value.layout} tensor of {value.dtype} on {value.device}, which is no array; save a plain one: "
+            "x.to_dense().float().cpu()"
+        ) from error
+
+
+def _label_array(labels: Any, path: Path) -> NDArray[Any]:
+    if isinstance(labels, (Tensor, np.ndarray)):
+        return _array(labels, f"labels in {path}")
+    try:
+        return np.asarray(labels)
+    except ValueError:
+        raise InputError(
+            f"labels in {path} are lists of several lengths; expected one whole number or text for each image"
+        ) from None

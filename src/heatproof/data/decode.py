@@ -35,6 +35,10 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
         try:
             with Image.open(path) as image:
+                if image.format == "EPS":  # whatever the file is called; Pillow would start Ghostscript on it
+                    raise InputError("PostScript, a program that is not run; save the picture as PNG")
+                if image.format == "PNG":
+                    _check_sums(path)
                 return (convert or as_pixels)(image)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise InputError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
@@ -46,6 +50,12 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
             raise InputError(f"cannot be read: {_first_line(error)}") from error
 
 
+def _check_sums(path: Path) -> None:
+    """Whether every chunk of a PNG is as it was written: Pillow looks at no sum of the pixels as it reads them."""
+    with Image.open(path) as image:
+        image.verify()
+
+
 def as_pixels(image: Image.Image) -> Pixels:
     """An open image as an array, turned upright by its EXIF tag. ``-> (H, W, 1 or 3)`` uint8 or uint16.
 
@@ -53,19 +63,36 @@ def as_pixels(image: Image.Image) -> Pixels:
     itself cuts 16-bit colour down to 8 bits; 16-bit grey keeps all of them.
 
     Raises:
-        InputError: floating-point pixels, or integers over 65535, which have no known white.
+        InputError: no pixels, floating-point pixels, or integers over 65535, which have no known white.
     """
+    if 0 in image.size:
+        raise InputError(f"a picture of {image.width} x {image.height} has no pixels")
+    deep = any("16" in str(tile.args) for tile in getattr(image, "tile", ()))  # known before the pixels are read only
     image.load()  # first, so that a cut file is an error before anything else looks at it
-    image = ImageOps.exif_transpose(image)
+    if image.mode == "P" and image.palette is None:
+        raise InputError("a palette of colours is missing, so that its pixels stand for none")
+    image, clear = upright(image), image.info.get("transparency")
     if image.mode.startswith("I"):
-        return _sixteen_bit(np.asarray(image))
+        return _sixteen_bit(np.asarray(image), clear)
     if image.mode == "F":
         raise InputError("floating-point pixels have no known white; save 8 or 16 bits, or give a .npy stack")
+    if deep and isinstance(clear, tuple):  # Pillow cuts the colours down to 8 bits, but not the clear one among them
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
     grey = image.mode in ("1", "L", "LA", "La")
     if image.mode in _ALPHA or "transparency" in image.info:
         image = _on_white(image)
     plain = np.array(image.convert("L" if grey else "RGB"), dtype=np.uint8)
     return plain[:, :, None] if grey else plain
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image, turned as its EXIF tag says; as it is where that is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except DAMAGED:
+        return image
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -75,10 +102,12 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
-def _sixteen_bit(values: NDArray[np.generic]) -> Pixels:
+def _sixteen_bit(values: NDArray[np.generic], clear: object) -> Pixels:
+    """With the grey that a PNG declares transparent laid on white."""
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"integer pixels from {values.min()} to {values.max()}; expected 8 or 16 bits, 0 to 65535")
-    return values.astype(np.uint16)[:, :, None]
+    shown = values.astype(np.uint16)[:, :, None]
+    return np.where(shown == clear, np.uint16(65535), shown) if isinstance(clear, int) else shown
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import tokenize
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import InputError
 from .choice import Split
 
 EXTENSIONS = (
@@ -26,7 +29,7 @@ TRAIN, HELD_OUT = ("train", "training"), ("test", "testing", "val", "valid", "va
 
 DAMAGED = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, SyntaxError, RuntimeError,
-    AssertionError, MemoryError, UserWarning, struct.error, zlib.error, pickle.PickleError,
+    AssertionError, MemoryError, UserWarning, struct.error, zlib.error, pickle.PickleError, tokenize.TokenError,
 )  # fmt: skip
 """What the readers of Pillow, numpy, torch and safetensors raise on a damaged file: anything but an interrupt."""
 
@@ -40,6 +43,17 @@ class Found:
     name: str
     path: Path
     label: str | None
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within: what the system refuses, a folder that may not be entered or a name that is too long, is an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}; expected images, a folder of them, or a stack, open to you"
+        ) from error
 
 
 def find_images(root: Path) -> tuple[list[Found], list[tuple[str, str]]]:

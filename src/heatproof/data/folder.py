@@ -10,7 +10,7 @@ from .batch import Progress
 from .choice import Choice, Order, Split, check_split
 from .classic import classic_format, read_classic
 from .collect import collect
-from .files import EXTENSIONS, STACKS, Found, class_folders, find_images, readable, split_folders
+from .files import EXTENSIONS, STACKS, Found, class_folders, find_images, readable, reading, split_folders
 from .images import ImageSet
 from .mask_files import without_masks
 from .preprocess import Preprocess
@@ -49,6 +49,19 @@ def read_images(
     """
     path, choice = Path(path), Choice(limit, seed, order)
     check_split(split)
+    with reading(path):
+        return _read(path, preprocess, choice, progress, split, most)
+
+
+def _read(
+    path: Path,
+    preprocess: Preprocess | None,
+    choice: Choice,
+    progress: Progress | None,
+    split: Split | None,
+    most: int | None,
+) -> ImageSet:
+    limit, seed, order = choice.limit, choice.seed, choice.order
     if not path.exists() and not is_scenes(path):
         raise InputError(f"there is no folder or file {path}; expected images, a folder of them, a stack, or digits")
     if split is not None and not has_splits(path):
@@ -69,7 +82,10 @@ def read_images(
 
 def has_splits(path: Path) -> bool:
     """Whether a source has a training and a test part."""
-    return classic_format(path) is not None or bool(split_folders(path)) or (is_scenes(path) and ":" not in str(path))
+    with reading(path):
+        return (
+            classic_format(path) is not None or bool(split_folders(path)) or (is_scenes(path) and ":" not in str(path))
+        )
 
 
 def read_folder(

@@ -27,13 +27,16 @@ def read_class_names(source: str | Path | Sequence[str]) -> tuple[str, ...]:
     if not isinstance(source, (str, Path)):
         return tuple(str(name) for name in source)
     path = Path(source)
+    table = path.suffix.lower() == ".json"
     try:
         text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() != ".json":
-            return tuple(line.strip() for line in text.strip().splitlines())
-        return _from_json(json.loads(text), path)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"class names cannot be read from {path}: {error}") from error
+        held = json.loads(text) if table else text.strip().splitlines()
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: of the encoding, of json, of endless numbers
+        raise InputError(f"class names cannot be read from {path}: {error}; expected text in UTF-8, or json") from error
+    names = _from_json(held, path) if table else tuple(line.strip() for line in held)
+    if not names:
+        raise InputError(f"{path} holds no class name; expected one a line, or a json list or table of them")
+    return names
 
 
 def class_name(names: Sequence[str] | None, index: int) -> str:
@@ -54,7 +57,10 @@ def _from_json(held: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(held, Mapping) or not held:
         raise InputError(f"{path} holds a {type(held).__name__}; expected a list of names or a number -> name table")
     if all(isinstance(value, int) for value in held.values()):
-        held = {str(number): name for name, number in held.items()}
+        numbers = [str(number) for number in held.values()]
+        if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
+            raise InputError(f"{path} gives the number {twice[0]} to several classes; expected a number for each")
+        held = dict(zip(numbers, held, strict=True))
     if missing := [i for i in range(len(held)) if str(i) not in held]:
         raise InputError(
             f"{path} has {len(held)} entries but none for class {missing[0]}; expected 0 to {len(held) - 1}"

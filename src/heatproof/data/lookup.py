@@ -9,7 +9,8 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,13 +26,14 @@ def find_object(text: str, what: str) -> Any:
         what: what is looked for, for the error texts ("a model factory").
 
     Raises:
-        InputError: malformed text, no such module, file or name. Errors inside the module come through as they are.
+        InputError: malformed text, no such module, file or name, or a module that fails as it is imported.
     """
     source, colon, name = text.rpartition(":")
-    if not (colon and source and name):
+    if not (colon and source and name) or (not source.endswith(".py") and "" in source.split(".")):
         raise InputError(f"{text!r} does not name {what}; expected package.module:name or path/to/file.py:name")
     with current_directory_importable():
-        module = _from_file(Path(source), text) if source.endswith(".py") else _from_name(source, text)
+        load = _from_file if source.endswith(".py") else _from_name
+        module = _loaded(load, source, text)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -56,6 +58,23 @@ def current_directory_importable() -> Iterator[None]:
             sys.path.remove(here)
 
 
+def _loaded(load: Callable[[str, str], ModuleType], source: str, text: str) -> ModuleType:
+    """The module; importing runs its code, which may raise anything, or leave Python."""
+    try:
+        return load(source, text)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{text!r}: importing {source} failed: {told(error)}; mend it, or name another") from error
+
+
+def told(error: BaseException) -> str:
+    """What the user's code raised, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if isinstance(error, SyntaxError) else f", in {last.filename}, line {last.lineno}"
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def _from_name(name: str, text: str) -> ModuleType:
     importlib.invalidate_caches()  # the file may be newer than the last import
     try:
@@ -71,7 +90,7 @@ def _from_name(name: str, text: str) -> ModuleType:
 
 def file_module(path: Path) -> str:
     """The name of a file's module, which tells its place and content; "" where there is no file."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
         return ""
     digest = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:12]
     return f"_heatproof_{path.stem}_{digest}"
@@ -85,10 +104,11 @@ def changed(file: str) -> RunError:
     )
 
 
-def _from_file(path: Path, text: str) -> ModuleType:
+def _from_file(source: str, text: str) -> ModuleType:
     """The file as a module under a name of its own, once per content, so that a changed file is read anew."""
-    if not path.is_file():
-        raise InputError(f"{text!r}: there is no file {path}")
+    path = Path(source)
+    if not os.path.isfile(path):
+        raise InputError(f"{text!r}: there is no file {path}; expected path/to/file.py:name")
     name = file_module(path)
     if name in sys.modules:
         return sys.modules[name]

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..errors import InputError
-from .decode import as_pixels, read_pixels
+from .decode import as_pixels, read_pixels, upright
 from .files import EXTENSIONS, Found
 from .preprocess import with_channels
 
@@ -84,7 +84,7 @@ def plain(name: str) -> str:
 def _as_mask(image: Image.Image) -> NDArray[Any]:
     image.load()
     if image.has_transparency_data:
-        layer = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+        layer = np.asarray(upright(image).convert("RGBA"))
         alpha, pixels = layer[..., 3], layer[..., :3]
         if alpha.min() != alpha.max():
             visible = pixels[alpha > 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def masks_for(images: ImageSet, how: str | Path | None = None, preprocess: Prepr
     """
     if how is None and images.masks is not None:
         return _kept(images, images.masks, "digits", ())
-    if how is not None and Path(how).exists():
+    if how is not None and os.path.exists(how):  # unlike Path's, no error for a name that is too long
         if Path(how).is_file():
             return _of_photos(images, from_boxes(images, Path(how)), "boxes", preprocess)
         return _of_photos(images, from_folder(images, Path(how)), "png", preprocess)

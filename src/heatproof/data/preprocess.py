@@ -18,6 +18,8 @@ from .decode import Pixels, as_pixels
 from .lookup import current_directory_importable, find_object
 
 Size = int | tuple[int, int]
+LARGEST = 1e38
+"""Of float32."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,11 @@ def _by_function(pixels: Pixels, preprocess: Preprocess, name: str) -> Tensor:
     shown = with_channels(eight, preprocess.channels or 3, name)
     text = preprocess.function
     function = find_object(text, "a preprocessing function") if isinstance(text, str) else text
+    if not callable(function):
+        raise InputError(f"preprocess {text} is a {type(function).__name__}; expected a function: PIL image -> tensor")
     try:
         with current_directory_importable():
-            out = function(_image(shown))  # type: ignore[misc]
+            out = function(_image(shown))
     except Exception as error:
         raise InputError(f"preprocess {text} failed on {name}: {type(error).__name__}: {error}") from error
     if not (isinstance(out, Tensor) and out.dim() == 3 and out.is_floating_point()):
@@ -197,8 +201,10 @@ def _check(p: Preprocess) -> None:
         raise InputError(f"resize={p.resize} is smaller than size={p.size}: the crop would reach over the edge")
     if (p.mean is None) != (p.std is None):
         raise InputError(f"mean={p.mean}, std={p.std}: give both or neither")
-    if p.std is not None and not all(s > 0 for s in _as_tuple(p.std)):
-        raise InputError(f"std={p.std}: expected positive numbers")
+    if p.mean is not None and not all(abs(m) < LARGEST for m in _as_tuple(p.mean)):
+        raise InputError(f"mean={p.mean}: expected finite numbers, of pixels in 0 to 1")
+    if p.std is not None and not all(0 < s < LARGEST for s in _as_tuple(p.std)):
+        raise InputError(f"std={p.std}: expected positive numbers, of pixels in 0 to 1")
     if p.channels not in (None, 1, 3):
         raise InputError(f"channels={p.channels}: expected 1 (grey), 3 (RGB) or None")
     if p.interpolation.upper() not in Image.Resampling.__members__:

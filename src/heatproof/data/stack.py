@@ -45,9 +45,8 @@ def read_stack(
     path = Path(path)
     preprocess = preprocess or Preprocess()
     images, labels = load_stack(path)
+    _check_shape(images.shape, path)
     where = Choice(limit, seed, order).places(len(images))
-    if not where:
-        raise InputError(f"{path} holds no image: shape {images.shape}")
     pixels = _channels_last(np.asarray(images[where]), path)
     whole = pixels.dtype in (np.uint8, np.uint16)
     names = [f"{readable(path.stem)}_{i:05d}" for i in where]
@@ -59,7 +58,8 @@ def read_stack(
 
 
 def _floats(pixels: NDArray[Any], preprocess: Preprocess, source: str) -> Tensor:
-    values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32))
+    with np.errstate(over="ignore"):  # what is no float32 becomes infinite, which is refused by its name
+        values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32))
     channels, size = preprocess.wanted_channels, preprocess.size
     if channels not in (None, values.shape[1]):
         raise InputError(f"{source} has {values.shape[1]} channels and the model takes {channels}; repeat or drop them")
@@ -82,14 +82,19 @@ def _floats(pixels: NDArray[Any], preprocess: Preprocess, source: str) -> Tensor
     return normalised(values, preprocess, source)
 
 
+def _check_shape(shape: tuple[int, ...], path: Path) -> None:
+    if 0 in shape:
+        raise InputError(f"{path} holds no image: shape {shape}; expected one image or more, with pixels")
+    if len(shape) not in (3, 4):
+        raise InputError(f"{path} has shape {shape}; expected (N, H, W), (N, H, W, C) or (N, C, H, W)")
+
+
 def _channels_last(stack: NDArray[Any], path: Path) -> NDArray[Any]:
     """``(N, H, W, C)`` from any of the layouts; channels are where 1, 3 or 4 stands."""
     if not (stack.dtype in (np.uint8, np.uint16) or stack.dtype.kind == "f"):
         raise InputError(f"{path} holds {stack.dtype}; expected uint8, uint16 or float pixels: convert them first")
     if stack.ndim == 3:
         return stack[..., None]
-    if stack.ndim != 4:
-        raise InputError(f"{path} has shape {stack.shape}; expected (N, H, W), (N, H, W, C) or (N, C, H, W)")
     first, last = stack.shape[1] in (1, 3, 4), stack.shape[3] in (1, 3, 4)
     if first and last:
         raise InputError(
@@ -99,12 +104,11 @@ def _channels_last(stack: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def _labels(
-    labels: Any, count: int, where: list[int], path: Path
+    held: NDArray[Any] | None, count: int, where: list[int], path: Path
 ) -> tuple[list[str] | None, Tensor | None, tuple[str, ...] | None]:
     """Texts and, where they are whole numbers, targets of the chosen images; the classes of all."""
-    if labels is None:
+    if held is None:
         return None, None, None
-    held = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
     if held.shape != (count,) or held.dtype.kind not in "iuU":
         raise InputError(
             f"the labels in {path} are {held.dtype} {held.shape}; expected whole numbers or texts ({count},)"

@@ -99,6 +99,11 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
     if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2:
         got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
         raise InputError(f"inputs are {got}; expected a floating-point tensor (B, C, H, W) in the model's own units")
+    if inputs.layout != torch.strided or inputs.is_meta:
+        raise InputError(
+            f"inputs are a {inputs.layout} tensor on {inputs.device}; expected a dense one with numbers in it: "
+            "inputs.to_dense(), on the device of the model"
+        )
     if inputs.numel() == 0:
         raise InputError(f"inputs of shape {tuple(inputs.shape)} are empty; give at least one image with pixels")
     finite = inputs.detach().isfinite().flatten(1).all(1)

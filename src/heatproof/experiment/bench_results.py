@@ -63,8 +63,8 @@ def load_bench(folder: Path) -> BenchResults:
     Raises:
         RunError: no bench there, or jobs that are not finished.
     """
-    config = read_config(folder)
-    kind = _kind(folder, config)
+    kind = _kind(folder, read_config(folder))
+    config = read_config(folder, "options", "levels", "methods", "refused", "jobs")
     measures = kind.measures(kind.options(**config["options"]))
     table = tidy_table(folder, {**config, "checks": [kind.name]})
     refused = pd.DataFrame(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
@@ -41,6 +41,21 @@ def write(path: Path, content: Callable[[Path], object]) -> Path:
     return path
 
 
+def check_makeable(folder: Path) -> None:
+    """Make a folder and take it away again: for what takes minutes before its first file is written.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    try:
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in new:
+            path.rmdir()
+    except OSError as error:
+        raise RunError(_disk_message(folder, error)) from error
+
+
 def write_bytes(path: Path, content: bytes) -> Path:
     return write(path, lambda temporary: temporary.write_bytes(content))
 
@@ -65,9 +80,14 @@ def write_maps(path: Path, maps: dict[str, Tensor]) -> Path:
 
 def read_maps(path: Path) -> dict[str, Tensor]:
     try:
-        return dict(load_file(path))
+        return dict(load_file(path) if _is_text(path) else load(path.read_bytes()))
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path is UTF-8, the only one that safetensors opens by itself."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
 
 
 def maps_whole(path: Path, sha256: str) -> bool:

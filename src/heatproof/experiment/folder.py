@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def claim(folder: Path, config: dict[str, Any], keys: Sequence[str]) -> None:
 
 def refusal(folder: Path, config: Mapping[str, Any]) -> str:
     """Why a folder cannot be this run's; "" where it can."""
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):  # unlike Path's, no error for a name that is too long
         return f"{folder} is a file; choose a folder with out= (--out)"
     if differs := differences(folder, config):
         what = "; ".join(f"{k}: {_short(old)} there, {_short(new)} now" for k, old, new in differs[:4])
@@ -50,15 +51,18 @@ def refusal(folder: Path, config: Mapping[str, Any]) -> str:
 
 def holds_no_run(folder: Path) -> bool:
     """Whether a path is taken by something that is no run; networks that a check trained ahead of one do not count."""
-    if folder.is_file():
+    if os.path.isfile(folder):
         return True
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    try:
+        found = {path.name for path in folder.iterdir()} if os.path.exists(folder) else set()
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read: {error.strerror}; choose another folder with out= (--out)") from error
     return CONFIG not in found and bool(found - set(NETWORKS))
 
 
 def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """What a run in the folder was asked for otherwise: (key, there, now); empty where there is no run or the same."""
-    if not (folder / CONFIG).exists():
+    if not os.path.exists(folder / CONFIG):
         return []
     try:
         old = read_config(folder)
@@ -69,16 +73,27 @@ def differences(folder: Path, config: Mapping[str, Any]) -> list[tuple[str, Any,
     return [(k, old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path, *needs: str) -> dict[str, Any]:
+    """The configuration of a run; one without the keys that are needed is of another version, or damaged."""
     path = folder / CONFIG
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{folder} holds no run: there is no {path.name} in it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path} cannot be read ({error}); the same command that made the folder writes it anew, and finished jobs stay"
         ) from error
+    if not isinstance(config, dict):
+        raise RunError(
+            f"{path} holds a {type(config).__name__}, no configuration of a run; the same command that made the folder "
+            "writes it anew, and finished jobs stay"
+        )
+    if missing := [key for key in needs if key not in config]:
+        raise RunError(
+            f"{path} lacks {', '.join(missing)}: it is damaged, or of another version of heatproof; the same command that "
+            "made the folder writes it anew, and finished jobs stay"
+        )
     return config
 
 

@@ -98,6 +98,7 @@ def load(folder: Path) -> Results:
     config = read_config(folder)
     if "check_plan" not in config:
         raise RunError(f"{folder} was made by an older heatproof; run the audit again in a new folder")
+    read_config(folder, "methods", "metrics", "refused", "jobs")
     config = {**config, "warnings": [*config.get("warnings", []), *reductions(folder, config)]}
     table = tidy_table(folder, config)
     cells = Cells(table, config)

@@ -67,7 +67,7 @@ def load_retrain(folder: Path) -> RetrainResults:
     Raises:
         RunError: no run there, or jobs that are not finished.
     """
-    config = read_config(folder)
+    config = read_config(folder, "directions", "methods", "fractions", "jobs")
     table = tidy_table(folder, {**config, "checks": config["directions"]})
     hits = _hits(folder, config)
     original = hits.pop(UNCHANGED)

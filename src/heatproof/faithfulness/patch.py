@@ -19,6 +19,7 @@ from .rectgrad_code import PREPROCESS_HELP, check_preprocess, preprocessed, way_
 
 SIZE = 10
 """Side of the patch, pixels. Kim et al. 2019: 10 of 32."""
+LARGEST = 10_000
 MARGIN = 2
 """Pixels at its right and lower edge that are left out of the measure: a 3x3 filter there also sees the image."""
 
@@ -27,7 +28,12 @@ def random_patch(channels: int, size: int = SIZE, seed: int = 0) -> Tensor:
     """Uniform noise in [0, 1], each channel for itself. ``(channels, size, size)``.
 
     Source: Kim et al. 2019, section 3.1; the authors' code draws whole numbers up to 254.
+
+    Raises:
+        InputError: no pixels, or more than any image has.
     """
+    if not 1 <= size <= LARGEST:
+        raise InputError(f"a patch of {size} x {size} pixels; expected a side of 1 to {LARGEST}, less than the images'")
     return torch.rand(channels, size, size, generator=generator("patch", seed))
 
 

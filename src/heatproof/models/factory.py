@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.lookup import changed, current_directory_importable, file_module, find_object
+from ..data.lookup import changed, current_directory_importable, file_module, find_object, told
 from ..errors import HeatproofError, InputError, ModelError
 
 Factory = Callable[[], nn.Module]
@@ -93,8 +93,8 @@ def _call(spec: str, options: dict[str, Any], held: str) -> nn.Module:
             model = factory(**options)
     except HeatproofError:
         raise
-    except Exception as error:
-        raise ModelError(f"{spec}({_text(options)}) failed: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"{spec}({_text(options)}) failed: {told(error)}") from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec}({_text(options)}) returned a {type(model).__name__}; expected a torch.nn.Module")
     return model

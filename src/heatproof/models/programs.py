@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +45,9 @@ def read_program(path: Path, device: torch.device) -> Program:
         WeightsError: damaged, holds what would run as it is opened, or not a program (a checkpoint needs an architecture
             to go with it).
     """
-    if not path.is_file():
-        raise InputError(f"there is no model file {path}")
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
+        what = f"{path} is a folder" if os.path.isdir(path) else f"there is no model file {path}"
+        raise InputError(f"{what}; expected a program of torch.export (.pt2) or TorchScript")
     names = _members(path)
     try:
         if path.suffix.lower() in EXPORTED:
@@ -55,7 +60,10 @@ def read_program(path: Path, device: torch.device) -> Program:
         return Program(_scripted(path, device), None, file_sha256(path))
     except DAMAGED as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"{path} cannot be read as a {path.suffix} program: {reason}") from error
+        why = "" if "warnings above" in reason else f": {reason}"  # those are not printed, see `_quiet`
+        raise WeightsError(
+            f"{path} cannot be read as a {path.suffix} program, it may be cut short or of another torch{why}"
+        ) from error
 
 
 def _members(path: Path) -> list[str]:
@@ -70,12 +78,24 @@ def _members(path: Path) -> list[str]:
 
 
 def _exported(path: Path, device: torch.device) -> Program:
-    program = open_exported(path)
+    with _quiet("torch.export"):
+        program = open_exported(path)
     if device.type != "cpu":
         from torch.export.passes import move_to_device_pass
 
         program = move_to_device_pass(program, device)
     return Program(program.module(), _batch(program), file_sha256(path))
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Within: a logger prints nothing; torch writes the traceback of a damaged file before it raises what we tell."""
+    log = logging.getLogger(name)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _batch(program: ExportedProgram) -> int | None:

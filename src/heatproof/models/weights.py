@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import warnings
 from collections.abc import Mapping, Sequence
@@ -66,8 +67,9 @@ def state_sha256(model: nn.Module) -> str:
 
 
 def _read(path: Path, device: str | torch.device) -> Any:
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}")
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
+        what = f"{path} is a folder" if os.path.isdir(path) else f"there is no weights file {path}"
+        raise WeightsError(f"{what}; expected a .safetensors file or a checkpoint")
     try:
         if path.suffix.lower() == ".safetensors":
             return load_file(path, device=str(device))
@@ -101,7 +103,9 @@ def _refusal(path: Path, error: Exception) -> str:
 
 
 def _unwrapped(held: Any, path: Path) -> dict[str, Any]:
-    while isinstance(held, Mapping):
+    seen: set[int] = set()  # a checkpoint may hold itself
+    while isinstance(held, Mapping) and id(held) not in seen:
+        seen.add(id(held))
         inner = next((held[key] for key in WRAPPERS if isinstance(held.get(key), Mapping)), None)
         if inner is None:
             break
@@ -135,21 +139,32 @@ def _check_fit(model: nn.Module, state: dict[str, Any], path: Path) -> None:
         shapes = [_differs(n, state, own) for n in wrong]
         raise WeightsError(
             f"{path} does not fit {type(model).__name__}: {_first('missing', missing)}, "
-            f"{_first('unexpected', unexpected)}, {_first('of another shape', shapes)} (the file holds {len(state)} "
-            f"tensors, the model {len(own)}); check the architecture and its options"
+            f"{_first('unexpected', unexpected)}, {_first('of another shape or kind', shapes)} (the file holds "
+            f"{len(state)} tensors, the model {len(own)}); check the architecture and its options"
         )
     named = dict(model.named_parameters())
-    if bad := [n for n, v in state.items() if n in named and not bool(v.isfinite().all())]:
+    if bad := [n for n, v in state.items() if n in named and not _finite(v)]:
         raise WeightsError(f"{path} holds NaN or infinite weights in {len(bad)} tensors, the first is {bad[0]}")
 
 
 def _kind(value: Any) -> tuple[Any, ...]:
-    return (value.shape, value.is_floating_point()) if isinstance(value, Tensor) else (type(value),)
+    if not isinstance(value, Tensor):
+        return (type(value),)
+    return value.shape, value.is_floating_point(), value.layout, value.is_meta
+
+
+def _finite(value: Tensor) -> bool:
+    wide = value.float() if value.element_size() == 1 else value  # torch looks into no float of 8 bits
+    return bool(wide.isfinite().all())
 
 
 def _differs(name: str, state: dict[str, Any], own: dict[str, Tensor]) -> str:
     held, wanted = state[name], own[name]
-    got = f"{held.dtype} {tuple(held.shape)}" if isinstance(held, Tensor) else f"a {type(held).__name__}"
+    if not isinstance(held, Tensor):
+        got = f"a {type(held).__name__}"
+    else:
+        odd = " without data" if held.is_meta else "" if held.layout == torch.strided else f" {held.layout}"
+        got = f"{held.dtype} {tuple(held.shape)}{odd}"
     return f"{name} ({got} for {wanted.dtype} {tuple(wanted.shape)})"
 
 

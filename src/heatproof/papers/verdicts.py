@@ -70,6 +70,7 @@ def read_claims(folder: str | Path) -> Claims:
     config = read_config(folder)
     if "claims" not in config:
         raise RunError(f"{folder} holds no claims of papers; make some with: heatproof paper run all")
+    read_config(folder, "experiments", "budget", "left_out")
     found = {name: m for name, key in config["experiments"].items() if (m := measured(folder, key)) is not None}
     rows = [judged(paper, claim, config, found) for paper in PAPERS.values() for claim in paper.claims]
     seconds = {

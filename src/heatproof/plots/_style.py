@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -95,6 +96,13 @@ def plain(text: object, limit: int = 0) -> str:
 def write(target: Figure | Axes, x: float, y: float, text: str, **style: Any) -> None:
     """Text that is never read as mathematics: names of files and classes may hold ``$`` or a backslash."""
     target.text(x, y, text, **{"parse_math": False, "color": INK, "fontsize": 8, **style})
+
+
+def save(figure: Figure, target: Any, **options: Any) -> None:
+    """The figure as a file; letters that its font lacks are drawn as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(target, **options)
 
 
 def fitted(text: str, width: float, largest: float) -> tuple[str, float]:

@@ -26,6 +26,7 @@ from ..plots import (
     similarity_bars,
 )
 from ..plots._select import checks_of, metrics_of
+from ..plots._style import save
 from ..plots.noise import noise_rows
 
 Format = Literal["png", "pdf", "svg"]
@@ -61,7 +62,7 @@ def image(figure: Figure, format: Format) -> bytes:
     """A figure as the bytes of a file."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(_STYLE):
-        figure.savefig(buffer, format=format, metadata=_NO_DATE[format])
+        save(figure, buffer, format=format, metadata=_NO_DATE[format])
     return buffer.getvalue()
 
 
