@@ -35,8 +35,8 @@ METRIC_GAIN = 50.0
 """Times that a GPU compares maps faster than one CPU thread: the target of docs/performance.md, not measured."""
 COMPARED = 6e-3
 """CPU seconds for all four metrics on one pair of maps of 224 px."""
-ROW_BYTES, ROW_MEMORY = 45.0, 140.0
-"""Of a row of the table: in its job's file, and in the memory of who reads them all."""
+ROW_BYTES, ROW_MEMORY = 76.0, 320.0
+"""Of a row of the table: in its job's file, and in the memory of who judges them all."""
 PLANNED = 0.025
 """Seconds of the driver for an image: it is decoded twice and goes through the model once."""
 START, EACH, LASTS = 30.0, 0.05, 24 * 3600.0
