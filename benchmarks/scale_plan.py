@@ -38,7 +38,7 @@ COMPARED = 6e-3
 ROW_BYTES, ROW_MEMORY = 76.0, 320.0
 """Of a row of the table: in its job's file, and in the memory of who judges them all."""
 PLANNED = 0.005
-"""Seconds of the driver for an image: it is read twice (1.9 ms each for photos of 256 px) and goes through the model once."""
+"""Seconds of the driver for an image: read twice (1.9 ms each for photos of 256 px), and through the model once."""
 START, EACH, LASTS = 30.0, 0.05, 24 * 3600.0
 """Seconds until a worker is ready; to hand out a job and keep its files; mean time until a worker is lost."""
 
