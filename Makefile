@@ -11,7 +11,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/heatproof demo --out runs/demo
 
 test: $(VENV)/dev.stamp lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

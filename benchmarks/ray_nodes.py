@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 START = "from ray.scripts.scripts import main; main()"
 PATIENCE = 90.0
@@ -43,6 +45,9 @@ def two_nodes() -> Iterator[tuple[str, Node]]:
         ray.shutdown()
         for node in nodes[::-1]:
             node.stop()
+        (Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster").unlink(
+            missing_ok=True
+        )  # of a cluster that is gone
 
 
 def _start(*arguments: str) -> Node:
@@ -50,7 +55,8 @@ def _start(*arguments: str) -> Node:
     command = [sys.executable, "-c", START, "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1",
                "--disable-usage-stats", *arguments]  # fmt: skip
     nowhere = subprocess.DEVNULL
-    return Node(subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True))
+    open_to_all = {**os.environ, "RAY_AUTH_MODE": "disabled"}  # else by the token of whoever used Ray here before
+    return Node(subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True, env=open_to_all))
 
 
 def _connected(address: str) -> bool:

@@ -16,7 +16,19 @@ from test_audit import audited, images
 
 METHODS = ("gradient", "gradcam", "random_map")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Ray's nodes are started as on Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="Ray's nodes are started as on Linux"),
+    pytest.mark.xdist_group("ray"),  # one cluster, and in the order of this file
+]
+
+
+def test_an_address_where_nothing_answers_is_said(tmp_path: Path) -> None:
+    """Before there is a cluster."""
+    ray = pytest.importorskip("ray", reason="needs heatproof[ray]")
+    assert not ray.is_initialized()
+    with pytest.raises(hp.InputError, match=r"nothing answers at 127.0.0.1:1; start a cluster .*port 6379"):
+        audited(tmp_path, threads=1, methods=METHODS, engine="ray://127.0.0.1:1")
+    assert len(audited(tmp_path, threads=1, methods=METHODS).table), "the folder is still good for another engine"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +68,22 @@ def test_what_a_job_raises_comes_out(tmp_path: Path, cluster: tuple[str, Node]) 
         audited(tmp_path, threads=1, methods=METHODS, engine=cluster[0])
 
 
+def test_a_job_that_no_node_can_hold_is_said(tmp_path: Path, cluster: tuple[str, Node]) -> None:
+    """Both nodes together have two CPUs, but a job is done on one."""
+    with pytest.raises(
+        hp.InputError, match=r"asks for 2 CPUs and 0 GPUs, and no node .*1 CPUs and 0 GPUs, 1 CPUs and 0 GPUs"
+    ):
+        audited(tmp_path, threads=2, methods=METHODS, engine=cluster[0])
+
+
+def test_another_heatproof_on_a_node_is_said(
+    tmp_path: Path, cluster: tuple[str, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heatproof.experiment.ray_engine.versions", lambda: {"torch": "1.0"})
+    with pytest.raises(hp.RunError, match=r"torch .* here, 1.0 there; install the same"):
+        audited(tmp_path, threads=1, methods=METHODS, engine=cluster[0])
+
+
 def test_a_node_killed_in_the_middle_loses_nothing(tmp_path: Path, cluster: tuple[str, Node]) -> None:
     """The last test here: the second node is gone."""
     local = audited(tmp_path / "local", threads=1, methods=METHODS, images=images(40), chunk=2)
@@ -74,6 +102,7 @@ def test_a_node_killed_in_the_middle_loses_nothing(tmp_path: Path, cluster: tupl
     pd.testing.assert_frame_equal(local.table, there.table, check_exact=True)
 
 
-def test_an_engine_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize("engine", ["slurm", "ray://", "rays"])
+def test_an_engine_that_is_none_is_refused(engine: str) -> None:
     with pytest.raises(hp.InputError, match="expected 'local', 'ray'"):
-        settings_from({"engine": "slurm"})
+        settings_from({"engine": engine})

@@ -22,12 +22,12 @@ from .engine.chunks import padded
 from .engine.guard import fixed_batch
 from .engine.memory_format import channels_last
 from .engine.model import all_outputs, check_inputs, own
-from .errors import InputError
+from .errors import InputError, RunError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.cells import ordered
 from .experiment.csv_files import write_csv
 from .experiment.files import write_text
-from .experiment.folder import PLANTED, claim, save_photos, to_picture
+from .experiment.folder import PLANTED, claim, read_config, save_photos, to_picture
 from .experiment.identity import model_fingerprint, weights_hash
 from .experiment.jobs import Job
 from .experiment.planning import Work, depends, megabytes, planned_jobs
@@ -273,6 +273,8 @@ def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     else:
         setup = setup.copied() if plan.workers > 1 and plan.left > 1 else setup
         run_jobs_in_processes(plan.jobs, setup, plan.folder, threads, plan.workers, progress)
+    if read_config(plan.folder)["jobs"] != [key for key, _ in plan.jobs]:
+        raise RunError(f"another run began in {plan.folder} meanwhile; choose another folder with out= (--out)")
     return read_audit(plan.folder)
 
 

@@ -12,12 +12,10 @@ from ..engine.call import attribute, guarded
 from ..engine.chunks import generator, normal_like, sample_generators, whole_seed
 from ..engine.guard import fixed_batch
 from ..engine.model import check_inputs, own, predict
+from ..engine.rows import joined
 from ..errors import InputError
 from ..score import check_target
 from ..types import Explain, Score, Spec, spec_of
-
-ROWS = 8
-"""Rows of the model in one pass, as for integrated gradients; a larger batch of the caller's goes as it is."""
 
 
 def noisy_maps(
@@ -46,7 +44,7 @@ def noisy_maps(
     given, x = guarded(explain, private, inputs.detach())
     spread = (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, *[1] * (x.dim() - 1)) * sigma
     draws = sample_generators(seed, index, len(x), "smooth")
-    group = _group(explain, private, len(x))
+    group = joined(x) if _joinable(explain, private) else 1
     for first in range(0, n, group):
         count = min(group, n - first)
         noisy = torch.cat([x + spread * normal_like(x, draws) for _ in range(count)])
@@ -55,11 +53,12 @@ def noisy_maps(
         yield from torch.split(maps, len(x), target.dim() - 1)
 
 
-def _group(explain: Explain, private: nn.Module, batch: int) -> int:
-    """Draws that go through the model together, so that a few images fill a pass too. One by one: methods with noise of
-    their own, which is drawn by the place of a sample, callables of anyone's, and models of one batch size."""
-    alone = fixed_batch(private) is not None or any(spec is None or spec.noise for spec in _specs(explain))
-    return 1 if alone else max(1, ROWS // batch)
+def _joinable(explain: Explain, private: nn.Module) -> bool:
+    """Whether several draws may go through the model together, so that a few images fill a pass too. One by one go methods
+    with noise of their own, drawn by the place of a sample, those that fill a pass with one draw (integrated gradients),
+    callables of anyone's, and models of one batch size."""
+    alone = any(spec is None or spec.noise or spec.effort for spec in _specs(explain))
+    return not alone and fixed_batch(private) is None
 
 
 def _specs(explain: Explain) -> Iterator[Spec | None]:

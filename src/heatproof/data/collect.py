@@ -114,7 +114,7 @@ def _stacked(read: list[Read], preprocess: Preprocess, source: str) -> Images:
     digests = tuple(one.digests[colour] for one in read if one.digests)
     if not digests:
         return torch.stack([one.image.expand(shapes[0]) for one in read])
-    paths, names = tuple(one.item.path for one in read), tuple(one.item.name for one in read)
+    paths, names = tuple(one.item.path.absolute() for one in read), tuple(one.item.name for one in read)
     channels, height, width = shapes[0]
     reader = FromFiles(paths, names, preprocess, channels)
     return Streamed(reader, (channels, height, width), digests, tuple(range(len(read))))

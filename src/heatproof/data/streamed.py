@@ -86,7 +86,10 @@ class Streamed:
             image = self.read(self.rows[place])
             changed = image_digest(image) != self.digests[place]
         except InputError as error:
-            raise InputError(f"image {place} was read before and cannot be now: {error}; {AGAIN}") from error
+            raise InputError(
+                f"image {place} was read before and cannot be now on this machine: {error}; {AGAIN}. Nodes of a cluster "
+                "must see the images under the same path"
+            ) from error
         if changed:
             raise InputError(f"image {place} is not what it was when the run began; {AGAIN}")
         return image

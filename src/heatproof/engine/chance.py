@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import ModelError
-from .interpose import tensors_in
+from ..types import Score
 from .twin import twin
 
 SAME = 1e-3
@@ -19,7 +19,7 @@ SAME = 1e-3
 
 
 @contextmanager
-def repeatable(model: nn.Module, inputs: Tensor) -> Iterator[None]:
+def repeatable(model: nn.Module, inputs: Tensor, score: Score) -> Iterator[None]:
     """Within, the model runs on the inputs; raises `ModelError` where it drew random numbers that change what it says.
 
     That the global generator has moved is but a hint: another thread may have moved it. Then the model runs twice more.
@@ -27,7 +27,7 @@ def repeatable(model: nn.Module, inputs: Tensor) -> Iterator[None]:
     before = _state(inputs.device)
     yield
     if not torch.equal(before, _state(inputs.device)):
-        _check_draws(model, inputs)
+        _check_draws(model, inputs, score)
 
 
 def check_same(said: Tensor, again: Tensor) -> None:
@@ -46,13 +46,16 @@ def _state(device: torch.device) -> Tensor:
 
 
 @torch.no_grad()
-def _check_draws(model: nn.Module, inputs: Tensor) -> None:
-    draws = _Draws()
+def _check_draws(model: nn.Module, inputs: Tensor, score: Score) -> None:
+    draws, first = _Draws(), torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
     said = []
     for _ in range(2):
         with draws:
-            said.append(tensors_in(twin(model, own_buffers=True)(inputs.detach().clone())))
-    if draws.names and not all(torch.equal(a, b) for a, b in zip(*said, strict=True)):
+            out = twin(model, own_buffers=True)(inputs.detach().clone())
+        said.append(
+            out if isinstance(out, Tensor) else score(out, first)
+        )  # of several outputs, those that are explained
+    if draws.names and not torch.equal(*map(torch.nan_to_num, said)):
         raise ModelError(
             f"{type(model).__name__} says something else each time it sees the same images: it draws random numbers as it "
             f"runs ({', '.join(draws.names)}), so that no map of it can be repeated; turn that off first, say with "

@@ -11,7 +11,7 @@ from weakref import WeakSet
 import torch
 from torch import Tensor, nn
 
-from ..errors import HeatproofError, InputError, ModelError
+from ..errors import HeatproofError, InputError, ModelError, out_of_memory
 from ..score import check_output, predicted
 from ..types import Score
 from .chance import repeatable
@@ -60,7 +60,7 @@ def output(model: nn.Module, inputs: Tensor, score: Score) -> Any:
     """What the model returns for the inputs, checked against the score; no gradient is kept."""
     private = own(model)
     check_inputs(private, inputs)
-    with repeatable(private, inputs):
+    with repeatable(private, inputs, score):
         out = call_model(private, inputs.detach().clone())
     check_output(out, score, len(inputs))
     return out
@@ -126,6 +126,8 @@ def call_model(private: nn.Module, x: Tensor) -> Any:
     except (HeatproofError, torch.OutOfMemoryError):
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, KeyError) as error:
+        if out_of_memory(error):  # nothing is wrong with the model
+            raise
         reason = str(error).strip().splitlines()
         raise ModelError(
             f"{type(private).__name__} failed on inputs of shape {tuple(x.shape)} and dtype {x.dtype}: "

@@ -208,7 +208,7 @@ def _run(
     mode = Interpose(
         [rules.answer] if rules else [], observers, plain_attention=plain, separate=separate if terms else None
     )
-    with torch.inference_mode(False), torch.enable_grad(), repeatable(model, inputs):
+    with torch.inference_mode(False), torch.enable_grad(), repeatable(model, inputs, score):
         leaf = inputs.detach().clone().requires_grad_()
         if observers or rules:
             mode.follow(private)

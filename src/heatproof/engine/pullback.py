@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, out_of_memory
 from ..types import Score
 from .guard import Taint, check_graph
 from .interpose import Interpose, RuleSet
@@ -25,9 +25,9 @@ def differentiated() -> Iterator[None]:
     """Within: what autograd raises is told as `ModelError`."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if out_of_memory(error):
+            raise
         raise ModelError(f"the model cannot be differentiated: {str(error).strip().splitlines()[0]}") from error
 
 
@@ -43,10 +43,9 @@ def pull_back(
         try:
             columns = [_batched(out, score, t, roots) for t in torch.split(targets, GROUP)]
             return [torch.cat(parts) for parts in zip(*columns, strict=True)]
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError:  # a hook of the user's that looks at its gradient, say: one by one it may work
-            pass
+        except RuntimeError as error:  # a hook of the user's that looks at its gradient, say: one by one it may work
+            if out_of_memory(error):
+                raise
     rows = [_single(out, score, t, roots, rules, keep=keep or len(targets) > 1) for t in targets]
     return [torch.stack(column) for column in zip(*rows, strict=True)]
 

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,7 @@ def write(path: Path, content: Callable[[Path], object]) -> Path:
     Raises:
         RunError: disk full, or a folder that cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)  # a link of that name would be written through
@@ -94,7 +95,7 @@ def maps_whole(path: Path, sha256: str) -> bool:
     """Whether a file of maps is the one that a job wrote, to the last byte."""
     try:
         status = path.stat()
-        return _hash_of(path, status.st_mtime_ns, status.st_size) == sha256
+        return _hash_of(path, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)) == sha256
     except OSError:
         return False
 
@@ -105,9 +106,9 @@ def file_hash(path: Path) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _hash_of(path: Path, changed: int, size: int) -> str:
-    """The hash of a file that was written then: a run asks more than once which of its jobs are finished."""
-    del changed, size
+def _hash_of(path: Path, state: tuple[int, ...]) -> str:
+    """The hash of a file in this state: a run asks more than once which of its jobs are finished."""
+    del state
     return file_hash(path)
 
 

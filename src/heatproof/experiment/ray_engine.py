@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from ..data.lookup import changed
 from ..errors import InputError, RunError
+from .identity import versions
 from .jobs import Job
 from .pool import Keyed, Ran
 from .pool_worker import Edited, Setup, UserCode
@@ -24,10 +32,12 @@ AHEAD = 4
 """Jobs that Ray is given for each that it can do at once: millions of them would fill the driver's memory."""
 EVERY = 1.0
 """Seconds between two looks at what is done."""
+PATIENCE = 5.0
+"""Seconds that an address has to answer."""
 
 
 def is_ray(engine: str) -> bool:
-    return engine == PREFIX or engine.startswith(f"{PREFIX}://")
+    return engine == PREFIX or (engine.startswith(f"{PREFIX}://") and engine != f"{PREFIX}://")
 
 
 def run_jobs_on_ray(
@@ -61,23 +71,30 @@ def run_jobs_on_ray(
     if not todo:
         return Ran(0, 0, "no jobs left")
     remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_one)
-    held, slots = ray.put((UserCode(), setup)), _slots(ray, threads, gpus)
+    slots = _slots(ray, threads, gpus)
+    held = ray.put((UserCode(), setup, versions()))
     waiting: dict[Any, str] = {}
     try:
         send = partial(remote.remote, [held], str(folder), threads)
-        _follow(ray, send, todo, waiting, max(1, AHEAD * slots), len(everything), progress)
+        _follow(ray, send, todo, waiting, max(1, AHEAD * slots), len(everything), folder, progress)
     finally:
         for left in waiting:
-            ray.cancel(left, force=True)
-    _check_shared(folder, todo)
+            with suppress(Exception):  # what was raised within says more
+                ray.cancel(left, force=True)
     return Ran(len(todo), slots)
 
 
 def _slots(ray: Any, threads: int, gpus: float) -> int:
-    """Jobs that the cluster can do at once, as it is now."""
-    there = ray.cluster_resources()
-    slots = there.get("CPU", 0) // threads
-    return int(min(slots, there.get("GPU", 0) // gpus) if gpus else slots)
+    """Jobs that the cluster can do at once, as it is now; a job is done on one node."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    slots = sum(min(n.get("CPU", 0) // threads, n.get("GPU", 0) // gpus if gpus else inf) for n in nodes)
+    if not slots:
+        there = ", ".join(f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes)
+        raise InputError(
+            f"a job asks for {threads} CPUs and {gpus:g} GPUs, and no node of the Ray cluster has as many ({there}); give "
+            "fewer threads= (--threads), or start nodes with more"
+        )
+    return int(slots)
 
 
 def _one(held: list[Any], folder: str, threads: int, key: str, job: Job) -> None:
@@ -89,8 +106,13 @@ def _one(held: list[Any], folder: str, threads: int, key: str, job: Job) -> None
 
 
 @lru_cache(maxsize=1)
-def _made(held: Any, get: Callable[[Any], tuple[UserCode, Setup]]) -> Callable[[Job], Produced]:
-    _, setup = get(held)
+def _made(held: Any, get: Callable[[Any], tuple[UserCode, Setup, dict[str, str]]]) -> Callable[[Job], Produced]:
+    _, setup, wanted = get(held)
+    if wanted != (here := versions()):
+        differ = ", ".join(
+            f"{name} {here.get(name)} here, {v} there" for name, v in wanted.items() if here.get(name) != v
+        )
+        raise RunError(f"a node of the Ray cluster is not as the driver is: {differ}; install the same on all of them")
     if Edited.used:
         raise changed(Edited.used[0])
     return setup()
@@ -103,6 +125,7 @@ def _follow(
     waiting: dict[Any, str],
     most: int,
     total: int,
+    folder: Path,
     progress: Progress | None,
 ) -> None:
     """Hand out all jobs, at most so many at a time, and hear of each; `waiting` is what is out."""
@@ -113,7 +136,9 @@ def _follow(
             waiting[send(key, job)] = key
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=EVERY)
         for one in done:
-            _heard(ray, one, waiting.pop(one))
+            key = waiting.pop(one)
+            _heard(ray, one, key)
+            _check_shared(folder, key)
         open_ = len(left) + len(waiting)
         ran = len(todo) - open_
         if progress:
@@ -127,18 +152,17 @@ def _heard(ray: Any, one: Any, key: str) -> None:
         raise error.cause if isinstance(error.cause, Exception) else RunError(str(error)) from error
     except ray.exceptions.RayError as error:
         raise RunError(
-            f"job {key} was lost {RETRIES + 1} times ({type(error).__name__}); where memory runs out Ray ends the "
-            "process: give each job more CPUs (threads=) or a smaller chunk=; finished jobs stay, and the same "
-            "command goes on from there"
+            f"job {key} was lost, and Ray gave it up ({type(error).__name__}: {str(error).splitlines()[0]}); where memory "
+            "runs out Ray ends processes: give each job more CPUs (threads=) or a smaller chunk=; finished jobs stay, and "
+            "the same command goes on from there"
         ) from error
 
 
-def _check_shared(folder: Path, todo: list[Keyed]) -> None:
-    missing = [key for key, _ in todo if not finished(folder, key)]
-    if missing:
+def _check_shared(folder: Path, key: str) -> None:
+    if not finished(folder, key):
         raise RunError(
-            f"{len(missing)} of {len(todo)} jobs are done, but their files are not in {folder}: the nodes of the cluster "
-            "wrote to a folder of their own; choose one that all nodes share with out= (--out)"
+            f"job {key} is done, but its files are not in {folder}: the nodes of the cluster write to a folder of their "
+            "own; choose one that all nodes share with out= (--out)"
         )
 
 
@@ -147,8 +171,17 @@ def _connected(engine: str) -> Any:
         import ray
     except ImportError:
         raise InputError(f"engine={engine!r} needs Ray: pip install 'heatproof[ray]'") from None
-    address = engine.partition("://")[2] or None
     if not ray.is_initialized():
+        address = engine.partition("://")[2] or None
+        where = address or os.environ.get("RAY_ADDRESS") or _left_here()
+        if where and not _answers(where):
+            if address or os.environ.get("RAY_ADDRESS"):
+                raise InputError(
+                    f"engine={engine!r}: nothing answers at {where}; start a cluster with ray start --head, and give the "
+                    "address that it prints (port 6379, not the 10001 of Ray's client)"
+                )
+            address = "local"  # of a cluster that is gone
+        before = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -156,4 +189,24 @@ def _connected(engine: str) -> Any:
                 f"engine={engine!r}: there is no Ray cluster to connect to ({str(error).splitlines()[0]}); start one with "
                 "ray start --head, or leave the address out for one on this machine"
             ) from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)  # Ray takes it, and would end us without a word
     return ray
+
+
+def _left_here() -> str | None:
+    """The address that ``ray start`` leaves on a machine."""
+    path = Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster"
+    return path.read_text().strip() or None if path.is_file() else None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():  # "auto", "local"
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True

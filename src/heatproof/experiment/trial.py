@@ -102,7 +102,17 @@ def counted_costs(subject: Subject, trial: Trial, checks: Sequence[str], nulls: 
 
 
 def measured_costs(subject: Subject, counted: Costs) -> Costs:
-    """The same with seconds as this machine takes them, for the minutes that the plan prints."""
+    """The same with seconds as this machine takes them, for the minutes that the plan prints; unchanged where memory does
+    not suffice for a chunk, which the jobs find out for themselves (`room`)."""
+    try:
+        return _measured(subject, counted)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    return counted
+
+
+def _measured(subject: Subject, counted: Costs) -> Costs:
     x, target = (padded(t[:1], subject.chunk) for t in (subject.images, subject.targets))
     try:
         row = _fastest(lambda: gradient(subject.model, x, target, score=subject.score)) / subject.chunk

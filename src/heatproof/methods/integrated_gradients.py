@@ -13,13 +13,11 @@ from ..engine.chunks import chunk_slices
 from ..engine.guard import fixed_batch
 from ..engine.model import check_inputs, output, own, predict
 from ..engine.passes import INPUT, forward
+from ..engine.rows import ROWS, rows_at_once
 from ..errors import InputError
 from ..perturb import scores, wide
 from ..score import check_target, logit
 from ..types import Score, method
-
-ROWS = 8
-"""Samples in one pass by default, so that memory does not grow with the number of steps."""
 
 
 @method(source="arXiv:1703.01365, equation 3", linear_in_target=True, complete=True, effort="steps")
@@ -74,6 +72,7 @@ def integrated_gradients(
     private = own(model)
     check_inputs(private, inputs)
     x = inputs.detach()
+    batch_size = rows_at_once(batch_size)
     parts = list(chunk_slices(len(x), fixed_batch(private) or batch_size))
     if target is None:
         target = torch.cat([predict(private, x[rows], score) for rows in parts])

@@ -14,11 +14,11 @@ from ..engine.chunks import chunk_slices, normal_like, sample_generators
 from ..engine.guard import fixed_batch
 from ..engine.model import output, own
 from ..engine.passes import INPUT, forward
+from ..engine.rows import ROWS, rows_at_once
 from ..errors import InputError
 from ..perturb import blurred, chosen, circle, moved, scores, total_variation, wide
 from ..score import check_target, label_probability, probability
 from ..types import Score, method
-from .integrated_gradients import ROWS
 
 RADII = 11
 """Sizes of the first disc that are tried, from nothing to the whole image."""
@@ -154,7 +154,7 @@ def meaningful_perturbation(
     draws = sample_generators(seed, index, len(inputs), "meaningful_perturbation")
     with torch.inference_mode(False), torch.no_grad():
         private, x = own(model), inputs.detach().clone()
-        size = fixed_batch(private) or batch_size
+        size = fixed_batch(private) or rows_at_once(batch_size)
         target = _targets(private, x, target, score, size)
         replaced = _replaced(perturbation, x, fill, sigma, draws)
         shifts = torch.stack([torch.randint(-jitter, jitter + 1, (steps, 2), generator=g) for g in draws]).to(x.device)

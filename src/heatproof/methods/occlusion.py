@@ -12,11 +12,11 @@ from ..engine.chunks import chunk_slices
 from ..engine.guard import fixed_batch
 from ..engine.interpose import Call, Interpose
 from ..engine.model import output, own
+from ..engine.rows import ROWS, rows_at_once
 from ..errors import InputError, ModelError
 from ..perturb import chosen, scores
 from ..score import check_target, logit
 from ..types import Score, method
-from .integrated_gradients import ROWS
 
 Size = int | tuple[int, int]
 Window = tuple[slice, slice]
@@ -69,6 +69,7 @@ def occlusion(
     private, x = own(model), inputs.detach()
     hidden = like_inputs(fill, x, "fill")
     target = None if target is None else check_target(target, len(x), x.device, None)
+    batch_size = rows_at_once(batch_size)
     per_pass = 1 if fixed_batch(private) else max(1, batch_size // len(x))
     maps = []
     with Interpose([], [_NoBatchStatistics()]):

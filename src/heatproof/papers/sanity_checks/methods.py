@@ -29,7 +29,8 @@ class Recorded(nn.Module):
         self.inside, self.note = inside, note
 
     def forward(self, x: Tensor) -> Tensor:
-        self.note(x.detach().clone())
+        for part in torch.split(x.detach().clone(), IMAGES):  # several draws may come together
+            self.note(part)
         out: Tensor = self.inside(x)
         return out
 
