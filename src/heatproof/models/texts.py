@@ -25,7 +25,7 @@ OPERATION = re.compile(
     r"|torch\._functorch\.predispatch\._[a-z]\w+|torch\._?sym_\w+|math\.(?!_)\w+"
     r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|abs|eq|ne|lt|le|gt|ge|and_|or_|xor|not_|lshift|rshift|getitem)"
 )
-"""What an operation may name: torch takes any function that is found from ``torch``, such as ``torch.os.system``."""
+"""Functions as arguments of an operation: torch takes any it finds from ``torch``, such as ``torch.os.system``."""
 
 _PARTS = (
     ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare,
@@ -58,7 +58,7 @@ def _wrong(text: str, key: str, in_nodes: bool) -> str | None:
             return None if is_guard(text) else "a guard that compares no sizes"
         case "in_spec" | "out_spec":
             return None if is_tree(text) else "a tree of more than plain containers"
-        case "target" | "as_operator":
+        case "as_operator":  # torch itself looks at what it calls, not at what that is given
             return None if OPERATION.fullmatch(text) else "an operation that is none of torch's"
         case "name" | "as_name" | "forward_arg_names":
             return None if re.fullmatch(r"\w*", text) else "a name that is none"
