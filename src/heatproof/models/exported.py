@@ -1,7 +1,7 @@
 """Files of ``torch.export``, looked through before torch opens them: opening one must run nothing that is in it.
 
 ``torch.export.load`` opens pickles with their code where it cannot do without, loads compiled libraries, and gives the
-sizes that depend on a batch to sympy as texts, which Python evaluates.
+sizes that depend on a batch to sympy as texts, which Python evaluates; names and guards become source (`texts`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_leaves_with_path
 
 from ..data.files import DAMAGED
 from ..errors import WeightsError
-from .sizes import is_size
+from .texts import PLAIN, harmful
 
 CODE = {"data/aotinductor/": "a compiled library", "data/constants/opaque_obj_": "a pickled object"}
 """What the name of a member begins with, and what it is, where torch would run it."""
@@ -42,10 +43,15 @@ def open_exported(path: Path) -> ExportedProgram:
     try:
         with _without_code(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            return torch.export.load(path)
+            program = torch.export.load(path)
     except pickle.UnpicklingError as error:
         named = re.search(r"(?:GLOBAL|global|class) \S+", str(error))
         raise _refusal(path, f"a pickle of more than tensors ({named[0] if named else 'unknown content'})") from None
+    for keys, _ in tree_leaves_with_path(program.example_inputs):
+        for key in keys:  # those of dicts become source, in guards
+            if not PLAIN.fullmatch(str(getattr(key, "key", ""))):
+                raise _refusal(path, f"a name that is none ({str(key)[:80]!r})")
+    return program
 
 
 def _check_members(path: Path) -> None:
@@ -55,9 +61,8 @@ def _check_members(path: Path) -> None:
             if name.lower().startswith(start):
                 raise _refusal(path, f"{what} ({name})")
         if name.startswith("models/"):
-            for size in sizes_in(json.loads(archive.read_bytes(name))):
-                if not is_size(size):
-                    raise _refusal(path, f"a size that is no arithmetic ({str(size)[:80]!r})")
+            for what in harmful(json.loads(archive.read_bytes(name))):
+                raise _refusal(path, what)
 
 
 def _archive(path: Path) -> Any:
@@ -76,19 +81,6 @@ def _archive(path: Path) -> Any:
         ) from error
 
 
-def sizes_in(held: Any) -> Iterator[Any]:
-    """Every text of a program's description that sympy is given."""
-    if isinstance(held, dict):
-        for key, value in held.items():
-            if key == "expr_str":
-                yield value
-            else:
-                yield from sizes_in(value)
-    elif isinstance(held, list):
-        for value in held:
-            yield from sizes_in(value)
-
-
 @contextmanager
 def _without_code() -> Iterator[None]:
     """Every `torch.load` within opens tensors only."""
@@ -105,6 +97,6 @@ def _without_code() -> Iterator[None]:
 
 def _refusal(path: Path, what: str) -> WeightsError:
     return WeightsError(
-        f"{path} was not opened: it holds {what}, which would run as it is opened. Export the model again with "
+        f"{path} was not opened: it holds {what}, which would run as it is opened or used. Export the model again with "
         "torch.export.save and a recent torch, or give the architecture and its weights"
     )
