@@ -63,7 +63,7 @@ def stop(workers: Sequence[Worker], folder: Path) -> None:
             worker.process.kill()
             worker.process.join()
         worker.pipe.close()
-        for path in folder.glob(f"*/.*.{worker.process.pid}.*.tmp"):
+        for path in folder.glob(f"*/.*.{worker.process.pid}.*tmp"):
             path.unlink(missing_ok=True)
 
 

@@ -77,8 +77,8 @@ def _archive(path: Path) -> Any:
     except DAMAGED as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path} cannot be read as a program of torch.export, it may be cut short or of another torch: {reason}; export "
-            "the model again with a recent torch"
+            f"{path} cannot be read as a program of torch.export, it may be cut short or of another torch: {reason}; "
+            "export the model again with a recent torch"
         ) from error
 
 
