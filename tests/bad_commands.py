@@ -38,7 +38,7 @@ DEFAULTS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A command line. says: a regular expression for its text. code: of the exit; several where either will do."""
+    """A command line. says: a regular expression for its text. code: of the exit; 1 and 2 are both errors."""
 
     arguments: tuple[str, ...]
     says: str = ""
@@ -81,7 +81,8 @@ def outcome(case: Case, here: Path) -> str:
         return f"left {left} behind"
     if FOREIGN.search(text) and not case.own:
         return f"the text of an inner library: {text}"
-    if not helpful(text) or not re.search(case.says, text, re.IGNORECASE):
+    values = [part.rpartition("=")[2] for part in case.arguments[1:]]
+    if not helpful(text, [value for value in values if value]) or not re.search(case.says, text, re.IGNORECASE):
         return f"a text that helps nobody, or does not say {case.says!r}: {text}"
     return ERROR
 

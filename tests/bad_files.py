@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bad_outcome import CORRECT, ERROR, outcome_of
+from bad_outcome import CORRECT, EITHER, ERROR, outcome_of
 from heatproof.data.folder import read_images
 from heatproof.data.preprocess import Preprocess
 
@@ -26,12 +26,13 @@ NEAR = 1.5 / 255
 
 @dataclass(frozen=True)
 class Case:
-    """run: makes its files below a new folder, reads them, and tells whether what was read is right."""
+    """run: makes its files below a new folder, reads them, and tells whether what was read is right. why: of `EITHER`."""
 
     name: str
     run: Callable[[Path], Any]
     wants: str
     says: str = ""
+    why: str = ""
 
 
 def outcome(case: Case) -> str:
@@ -39,6 +40,7 @@ def outcome(case: Case) -> str:
     with tempfile.TemporaryDirectory(prefix="heatproof ü ") as held:
         folder = Path(held)
         folder.chmod(0o755)
+        assert (case.wants == EITHER) == bool(case.why), f"{case.name}: either, without a reason"
         return outcome_of(lambda: case.run(folder), case.wants, case.says)
 
 
@@ -51,6 +53,7 @@ def picture(
     how: Preprocess | None = None,
     near: float = NEAR,
     says: str = "",
+    why: str = "",
 ) -> Case:
     """A case of one image: `make` writes it below a folder and tells where; right is ``(H, W, C)`` in 0 to 1."""
 
@@ -61,7 +64,7 @@ def picture(
         assert files_below(folder) == before, "reading changed a file"
         return right is not None and len(found) == 1 and alike(found.pixels[0].numpy(), right, near)
 
-    return Case(name, run, wants or (ERROR if right is None else CORRECT), says)
+    return Case(name, run, wants or (ERROR if right is None else CORRECT), says, why)
 
 
 def alike(found: Array, right: Array, near: float = NEAR) -> bool:

@@ -8,6 +8,7 @@ that holds the same numbers must give the map of the plain tensor; for anything 
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
@@ -32,14 +33,19 @@ METHODS = (
 )  # fmt: skip
 
 
+WANTED = targets()
+
+
 @dataclass(frozen=True)
 class Case:
-    """run: gives what was found and what is right, None where only an error is."""
+    """run: gives what was found and what is right. wants: `CORRECT` or `ERROR`. says: what an error must name, a regex."""
 
     name: str
     model: nn.Module
     x: Any
     run: Callable[[], tuple[Any, Any]]
+    wants: str
+    says: str = ""
 
 
 def outcome(case: Case) -> str:
@@ -51,7 +57,7 @@ def outcome(case: Case) -> str:
         found, want = case.run()
         return want is not None and alike(found, want)
 
-    said = outcome_of(right)
+    said = outcome_of(right, case.wants, case.says)
     changed = not same(before, snapshot(case.model, watched))
     return f"{said}, and the model or the input was changed" if changed else said
 
@@ -142,10 +148,12 @@ def inputs(method: str) -> Iterator[Case]:
     explain = getattr(hp, method)
     for name, form in SAME.items():
         model, x = PerLayer(), form(fresh_input())
-        yield Case(f"{method} on {name}", model, x, partial(_as_plain, explain, model, x, targets()[: len(x)]))
+        run: Callable[[], tuple[Any, Any]] = partial(_as_plain, explain, model, x, targets()[: len(x)])
+        yield Case(f"{method} on {name}", model, x, run, CORRECT)
     for name, form in WRONG.items():
         model, x = PerLayer(), form(fresh_input())
-        yield Case(f"{method} on {name}", model, x, partial(_no_result, explain, model, x))
+        says = _named(x) + r"|expected int64 \(2,\)" * (name == "no batch axis")  # two images, by its first axis
+        yield Case(f"{method} on {name}", model, x, partial(_no_result, explain, model, x), ERROR, says)
 
 
 def _as_plain(explain: Any, model: nn.Module, x: Tensor, target: Tensor) -> tuple[Any, Tensor]:
@@ -154,48 +162,61 @@ def _as_plain(explain: Any, model: nn.Module, x: Tensor, target: Tensor) -> tupl
     return explain(model, x, target), explain(model, plain, target)
 
 
-def _no_result(explain: Any, model: Any, x: Any) -> tuple[Any, None]:
-    return explain(model, x, targets()), None
+def _named(given: Any) -> str:
+    """What the text of an error may call it by: its shape, dtype, layout, device or bad values; else its type or itself."""
+    if not isinstance(given, Tensor):
+        return f"{type(given).__name__}|{re.escape(repr(given))}"
+    names = [str(tuple(given.shape)), str(given.dtype), *(["meta"] if given.is_meta else [])]
+    if given.layout != torch.strided:
+        return re.escape(str(given.layout))
+    if given.is_floating_point() and not given.is_meta and not given.isfinite().all():
+        return "NaN|torch.float32"  # the dtype: of a target
+    return "|".join(re.escape(name) for name in names)
 
 
-CLASSES: dict[str, tuple[Any, Any]] = {
-    "none given": (None, "predicted"),
-    "int32": (targets().int(), None),
-    "float": (targets().float(), None),
-    "bool": (targets() > 0, None),
-    "one too few": (targets()[:2], None),
-    "one too many": (torch.cat([targets(), targets()[:1]]), None),
-    "too large": (torch.tensor([0, 5, 1]), None),
-    "negative": (torch.tensor([0, -1, 1]), None),
-    "NaN": (torch.full((3,), torch.nan), None),
-    "no classes": (targets()[:0], None),
-    "three axes": (targets()[None, None], None),
-    "one number": (torch.tensor(1), None),
-    "a Python number": (1, None),
-    "a text": ("cat", None),
-    "a list": (targets().tolist(), None),
-    "a numpy array": (targets().numpy(), None),
-    "0 rows": (targets()[None][:0], None),
-    "complex": (targets().to(torch.complex64), None),
-    "on the meta device": (targets().to("meta"), None),
+def _no_result(explain: Any, model: Any, x: Any, target: Any = WANTED) -> tuple[Any, None]:
+    return explain(model, x, target), None
+
+
+CLASSES: dict[str, tuple[Any, str]] = {
+    "none given": (None, CORRECT),
+    "a list": (targets().tolist(), CORRECT),
+    "a numpy array": (targets().numpy(), CORRECT),
+    "int32": (targets().int(), ERROR),
+    "float": (targets().float(), ERROR),
+    "bool": (targets() > 0, ERROR),
+    "one too few": (targets()[:2], ERROR),
+    "one too many": (torch.cat([targets(), targets()[:1]]), ERROR),
+    "too large": (torch.tensor([0, 5, 1]), "target 5 .*0 to 4"),
+    "negative": (torch.tensor([0, -1, 1]), "target -1 .*0 to 4"),
+    "NaN": (torch.full((3,), torch.nan), ERROR),
+    "no classes": (targets()[:0], ERROR),
+    "three axes": (targets()[None, None], ERROR),
+    "one number": (torch.tensor(1), ERROR),
+    "a Python number": (1, r"shape \(\)"),  # which image it is of is not said
+    "a text": ("cat", "'cat'"),
+    "0 rows": (targets()[None][:0], ERROR),
+    "complex": (targets().to(torch.complex64), ERROR),
+    "on the meta device": (targets().to("meta"), ERROR),
 }
-"""A target, and whether another way of giving it is right."""
+"""A target, and whether it is as good as a tensor (None: the predicted classes), an error, or one that says so."""
 
 
 def wanted_classes(method: str) -> Iterator[Case]:
     """The method for every form of target."""
     explain = getattr(hp, method)
-    for name, (target, right) in CLASSES.items():
+    for name, (target, due) in CLASSES.items():
         model, x = PerLayer(), fresh_input()
-        yield Case(f"{method} for target {name}", model, x, partial(_for_class, explain, model, x, target, right))
+        run: Callable[[], tuple[Any, Any]] = partial(_no_result, explain, model, x, target)
+        if due == CORRECT:
+            run = partial(_for_class, explain, model, x, target)
+        wants, says = (due, _named(target)) if due in (CORRECT, ERROR) else (ERROR, due)
+        yield Case(f"{method} for target {name}", model, x, run, wants, says)
 
 
-def _for_class(explain: Any, model: nn.Module, x: Tensor, target: Any, right: Any) -> tuple[Any, Tensor | None]:
-    found = explain(model, x, target)
-    if right is None and not isinstance(target, (int, list, np.ndarray)):
-        return found, None
-    plain = model(x).argmax(1) if right else torch.as_tensor(target).expand(3)  # what else could be meant
-    return found, explain(model, x, plain)
+def _for_class(explain: Any, model: nn.Module, x: Tensor, target: Any) -> tuple[Any, Tensor]:
+    plain = model(x).argmax(1) if target is None else targets()
+    return explain(model, x, target), explain(model, x, plain)
 
 
 class Returns(Net):
@@ -224,33 +245,35 @@ def _raises(_: Tensor) -> Tensor:
     raise KeyError("inner")
 
 
-MODELS: dict[str, Callable[[], Any]] = {
-    "returns a tuple": lambda: Returns(lambda out: (out, out)),
-    "returns a dictionary": lambda: Returns(lambda out: {"logits": out}),
-    "returns a list": lambda: Returns(lambda out: [out]),
-    "returns None": lambda: Returns(lambda out: None),
-    "returns a number": lambda: Returns(lambda out: float(out.detach().sum())),
-    "returns a text": lambda: Returns(str),
-    "returns a numpy array": lambda: Returns(lambda out: out.detach().numpy()),
-    "returns one axis": lambda: Returns(lambda out: out.sum(1)),
-    "returns three axes": lambda: Returns(lambda out: out[:, :, None]),
-    "returns another batch": lambda: Returns(lambda out: out[:1]),
-    "returns no classes": lambda: Returns(lambda out: out[:, :0]),
-    "returns whole numbers": lambda: Returns(lambda out: out.long()),
-    "returns NaN": lambda: Returns(lambda out: out * torch.nan),
-    "returns infinity": lambda: Returns(lambda out: out / 0),
-    "detaches": lambda: Returns(lambda out: out.detach()),
-    "ignores the input": lambda: Returns(torch.zeros_like),
-    "detaches its input": lambda: Takes(lambda x: x.detach()),
-    "goes through numpy": lambda: Takes(lambda x: torch.from_numpy(x.detach().numpy())),
-    "raises": lambda: Takes(_raises),
-    "is in training mode": lambda: Net().train(),
-    "is in training mode in one layer": lambda: (lambda m: (m.norm1.train(), m)[1])(Net()),
-    "is no module": lambda: lambda x: x.flatten(1),
-    "is a class": lambda: Net,
-    "is None": lambda: None,
-    "is a state dict": lambda: Net().state_dict(),
+MODELS: dict[str, tuple[Callable[[], Any], str]] = {
+    "returns a tuple": (lambda: Returns(lambda out: (out, out)), "a tuple"),
+    "returns a dictionary": (lambda: Returns(lambda out: {"logits": out}), "a dict with keys"),
+    "returns a list": (lambda: Returns(lambda out: [out]), "a list"),
+    "returns None": (lambda: Returns(lambda out: None), "NoneType"),
+    "returns a number": (lambda: Returns(lambda out: float(out.detach().sum())), "a float"),
+    "returns a text": (lambda: Returns(str), "a str"),
+    "returns a numpy array": (lambda: Returns(lambda out: out.detach().numpy()), "ndarray"),
+    "returns one axis": (lambda: Returns(lambda out: out.sum(1)), r"\(\d,\)"),
+    "returns three axes": (lambda: Returns(lambda out: out[:, :, None]), r"\(\d, 5, 1\)"),
+    "returns another batch": (lambda: Returns(lambda out: out[:1]), r"\(1, 5\) for \d"),
+    "returns no classes": (lambda: Returns(lambda out: out[:, :0]), r"\(\d, 0\)"),
+    "returns whole numbers": (lambda: Returns(lambda out: out.long()), "torch.int64.*no gradient"),
+    "returns NaN": (lambda: Returns(lambda out: out * torch.nan), "NaN or infinite"),
+    "returns infinity": (lambda: Returns(lambda out: out / 0), "NaN or infinite"),
+    "detaches": (lambda: Returns(lambda out: out.detach()), "no gradient"),
+    "ignores the input": (lambda: Returns(torch.zeros_like), "no gradient"),
+    "detaches its input": (lambda: Takes(lambda x: x.detach()), "no gradient"),
+    "goes through numpy": (lambda: Takes(lambda x: torch.from_numpy(x.detach().numpy())), "no gradient"),
+    "raises": (lambda: Takes(_raises), "'inner'"),
+    "is in training mode": (lambda: Net().train(), r"training mode.*eval\(\)"),
+    "is in training mode in one layer": (lambda: (lambda m: (m.norm1.train(), m)[1])(Net()), "norm1"),
+    "is no module": (lambda: lambda x: x.flatten(1), "function"),
+    "is a class": (lambda: Net, "type"),
+    "is None": (lambda: None, "NoneType"),
+    "is a state dict": (lambda: Net().state_dict(), "OrderedDict"),
+    "drops at random": (lambda: Takes(lambda x: F.dropout(x, training=True)), "says something else each time"),
 }
+"""A model, and what an error must say. What draws elsewhere, or counts, is seen by commands alone: `bad_command_lines`."""
 
 
 FORWARD_ONLY: dict[str, Callable[[], nn.Module]] = {
@@ -266,13 +289,22 @@ FORWARD_ONLY: dict[str, Callable[[], nn.Module]] = {
 def models(method: str) -> Iterator[Case]:
     """The method of every kind of model."""
     explain = getattr(hp, method)
-    for name, make in MODELS.items():
+    for name, (make, says) in MODELS.items():
         model, x = make(), fresh_input()
         watched = model if isinstance(model, nn.Module) else Net()
         run: Callable[[], tuple[Any, Any]] = partial(_no_result, explain, model, x)
-        if method == "occlusion" and name in FORWARD_ONLY:
+        has_one = method == "occlusion" and name in FORWARD_ONLY
+        if has_one:
             run = partial(_as_model, explain, model, FORWARD_ONLY[name](), x)
-        yield Case(f"{method} of a model that {name}", watched, x, run)
+        if name == "drops at random":
+            run = partial(_with_own_draws, run)
+        yield Case(f"{method} of a model that {name}", watched, x, run, CORRECT if has_one else ERROR, says)
+
+
+def _with_own_draws(run: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The model draws from the global generator, which is then none of ours to keep."""
+    with torch.random.fork_rng(devices=[]):
+        return run()
 
 
 def _as_model(explain: Any, model: nn.Module, plain: nn.Module, x: Tensor) -> tuple[Any, Tensor]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import heatproof as hp
 
 CORRECT, ERROR, EITHER = "correct", "error", "either"
+GIVEN = re.compile(r"\d|['\"=/(_]|--\w|\.\w|\b[A-Z]{3}")
+"""A number, a text in quotes, an option, a path, a shape or a name, of what was given."""
+ADVICE = re.compile(
+    r"\b(?:expected|needs|must|takes|give|use|call|choose|try|write|check|convert|crop|export|put|turn|make|save|leave|keep|fetch|"
+    r"load|mend|move|install|pass|add|see|run|read|let|name another|did you mean|it has|same command|looked for)\b|--help",
+    re.IGNORECASE,
+)
+"""What is expected, or what to do."""
 SECONDS = 20
 """A case that takes longer hangs."""
 
@@ -19,12 +27,12 @@ class Hangs(BaseException):
     """No `Exception`, so that nothing that reads files takes it for a damaged one."""
 
 
-def outcome_of(run: Callable[[], Any], wants: str = EITHER, says: str = "") -> str:
+def outcome_of(run: Callable[[], Any], wants: str, says: str = "") -> str:
     """`CORRECT`, `ERROR`, or what is wrong.
 
     Args:
         run: does it, and tells whether the result is right; False where only an error can be.
-        wants: `CORRECT` where an error is none of a good file's, `ERROR` where only an error will do.
+        wants: `CORRECT` where a result is due, `ERROR` where only an error will do; `EITHER` needs a reason in the case.
         says: what the text of the error must have in it, as a regular expression.
     """
     try:
@@ -49,9 +57,12 @@ def _of_error(message: str, wants: str, says: str) -> str:
     return ERROR if re.search(says, message) else f"an error that does not say {says!r}: {message}"
 
 
-def helpful(message: str) -> bool:
-    """What was given, and what is wrong or expected: more than a few words in one or two lines."""
-    return len(message.split()) >= 6 and message.count("\n") < 4
+def helpful(message: str, given: Collection[str] = ()) -> bool:
+    """Holds something that was given, and what is expected or what to do: more than a few words in one or two lines."""
+    plain = message.removeprefix("heatproof: ")
+    named = GIVEN.search(plain) or any(text in plain for text in given)
+    said = bool(named and ADVICE.search(plain))
+    return said and len(plain.split()) >= 6 and plain.count("\n") < 4
 
 
 @contextmanager

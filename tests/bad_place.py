@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from made_pictures import saved
 
 MODULE = """
+import random
+import numpy as np
 import torch
 from torch import nn
 
@@ -58,6 +60,33 @@ def returns_nan():
 
 def leaves():
     raise SystemExit(0)
+
+class Changing(nn.Module):
+    def __init__(self, add):
+        super().__init__()
+        self.inner, self.add, self.calls = net(), add, 0
+        self.register_buffer("held", torch.zeros(()))
+    def forward(self, x):
+        return self.inner(x) + self.add(self)
+
+def draws_torch():
+    return Changing(lambda self: torch.randn(3))
+
+def draws_numpy():
+    return Changing(lambda self: torch.from_numpy(np.random.randn(3)).float())
+
+def draws_python():
+    return Changing(lambda self: random.random())
+
+def count(self):
+    self.calls += 1
+    return float(self.calls)
+
+def counts():
+    return Changing(count)
+
+def counts_in_a_buffer():
+    return Changing(lambda self: self.held.add_(1).clone())
 
 def picture(image):
     raise KeyError("inner")

@@ -82,16 +82,23 @@ def test_the_judges_catch_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
 
         return run
 
-    good = hp.InputError("inputs are empty; give at least one image with pixels")
-    assert outcome_of(lambda: True) == CORRECT
-    assert outcome_of(raised(good)) == ERROR
-    assert "silent" in outcome_of(lambda: False)
-    assert "TypeError" in outcome_of(raised(TypeError("x")))
-    assert "SystemExit" in outcome_of(raised(SystemExit(0)))
-    assert "helps nobody" in outcome_of(raised(hp.InputError("bad")))
+    good = hp.InputError("inputs of shape (0, 3) are empty; give at least one image with pixels")
+    assert outcome_of(lambda: True, EITHER) == CORRECT
+    assert outcome_of(raised(good), EITHER) == ERROR
+    assert "silent" in outcome_of(lambda: False, EITHER)
+    assert "TypeError" in outcome_of(raised(TypeError("x")), ERROR)
+    assert "SystemExit" in outcome_of(raised(SystemExit(0)), ERROR)
+    assert "helps nobody" in outcome_of(raised(hp.InputError("bad")), ERROR)
     assert "no error" in outcome_of(lambda: True, ERROR)
     assert "result is due" in outcome_of(raised(good), CORRECT)
     assert "does not say" in outcome_of(raised(good), EITHER, "target")
+    for useless in (
+        "this tool refuses every single input that it is given today",
+        "inputs of shape (0, 3) are quite as empty as empty can be",
+        "these inputs cannot be taken; give others that are good enough",
+        "bad (0, 3); give more",
+    ):
+        assert "helps nobody" in outcome_of(raised(hp.InputError(useless)), ERROR), useless
     with pytest.raises(Hangs), in_time(1):
         time.sleep(30)
     assert alike(COLOUR.transpose(2, 0, 1) / 255, COLOUR / 255)
@@ -105,6 +112,38 @@ def test_the_judges_catch_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr("heatproof.cli.inputs.target_from", lambda *_: None)
         assert "exit code 0" in bad_commands.outcome(case, here)
         assert list(here.glob("new*")) == []
+
+
+@pytest.mark.parametrize("method", ["gradient", "occlusion"])
+def test_a_method_that_refuses_everything_fails(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However helpful it is; and one that gives the right map for everything fails too."""
+
+    def refuses(model: Any, x: Any, target: Any = None) -> Tensor:
+        raise hp.InputError(f"inputs {bad_input._named(x)} of {model}, {target!r}: expected others; give 0 to 4")
+
+    monkeypatch.setattr(hp, method, refuses)
+    said = {case.name: (case.wants, bad_input.outcome(case)) for case in bad_input.cases(method)}
+    due = [what for wants, what in said.values() if wants == CORRECT]
+    assert len(due) == len(bad_input.SAME) + 3 + (len(bad_input.FORWARD_ONLY) if method == "occlusion" else 0)
+    assert all("result is due" in what for what in due)
+    monkeypatch.setattr(hp, method, lambda model, x, target=None: torch.zeros(3, 8, 8))
+    said = {case.name: (case.wants, bad_input.outcome(case)) for case in bad_input.cases(method)}
+    assert all(what != ERROR for _, what in said.values())
+    assert all(what != CORRECT for wants, what in said.values() if wants == ERROR)
+
+
+def test_a_reader_and_commands_that_refuse_everything_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*given: Any, **options: Any) -> Any:
+        raise hp.InputError(f"{given[0]} is damaged; expected a whole picture")
+
+    monkeypatch.setattr("bad_files.read_images", refuses)
+    cases = [case for case in PICTURES[0]() if case.wants == CORRECT]
+    assert len(cases) > 40
+    assert len(bad_input.failed((case.name, bad_files.outcome(case)) for case in cases)) == len(cases)
+    monkeypatch.setattr("heatproof.cli.inputs.read_images", refuses)
+    with bad_commands.place() as here:
+        good = list(COMMANDS[0]())
+        assert len(bad_input.failed((case.name, bad_commands.outcome(case, here)) for case in good)) == len(good)
 
 
 # random tensors

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 import heatproof as hp
+from heatproof.bench import bench
+from heatproof.explain import explain
 from nets import Net, PerLayer, fresh_input, targets
 from test_audit import audited_model
 
@@ -72,6 +76,51 @@ def test_an_audit_refuses_a_model_that_cannot_be_repeated(tmp_path: Path) -> Non
     with pytest.raises(hp.ModelError, match="counts its calls"):
         audited_model(Counts(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class DrawsNumpy(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.from_numpy(np.random.randn(5)).to(x)  # noqa: NPY002
+
+
+class DrawsPython(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + random.random()
+
+
+class CountsInABuffer(Net):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register_buffer("calls", torch.zeros((), dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * (1 + self.calls.to(x))
+
+
+class CountsInAnAttribute(Net):
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * (1 + self.calls)
+
+
+UNREPEATABLE = (Dropping, DrawsNumpy, DrawsPython, CountsInABuffer, CountsInAnAttribute)
+
+
+@pytest.mark.parametrize("network", UNREPEATABLE)
+def test_audit_explain_and_bench_refuse_it_and_write_nothing(network: type[Net], tmp_path: Path) -> None:
+    x, folder = fresh_input(5, dtype=torch.float32), tmp_path / "run"
+    said = "something else each time" if network is Dropping else "two runs on the same images"
+    with pytest.raises(hp.ModelError, match=said):
+        audited_model(network(dtype=torch.float32), folder)
+    with pytest.raises(hp.ModelError, match=said):
+        explain(network(dtype=torch.float32), x, None, ("gradient",), out=folder, chunk=2)
+    for kind in ("pixel", "noise"):
+        with pytest.raises(hp.ModelError, match=said):
+            bench(kind, network(dtype=torch.float32), x, None, ("gradient",), out=folder, chunk=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_thread_that_draws_is_no_error() -> None:

@@ -245,6 +245,40 @@ def test_bad_files_are_reported_and_the_rest_goes_on(tmp_path, monkeypatch, acti
     assert "no file" in reasons["gone.png"]
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")]
+)
+def test_a_picture_that_memory_did_not_suffice_for_is_not_left_out(tmp_path, monkeypatch, error):
+    """Or the images of a run would hang on what else the machine does."""
+    for name in ("a", "b"):
+        save(tmp_path / "photos" / f"{name}.png", photo(8, 8))
+    np.save(tmp_path / "x.npy", np.zeros((2, 4, 4), np.uint8))
+    np.savez(tmp_path / "x.npz", images=np.zeros((2, 4, 4), np.uint8))
+    torch.save(torch.zeros(2, 4, 4, dtype=torch.bfloat16), tmp_path / "x.pt")
+
+    def fails(*given: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Image.Image, "convert", fails)
+    for path in (tmp_path / "photos", tmp_path / "photos" / "a.png"):
+        with pytest.raises(type(error)):
+            read_images(path, limit=1)
+    monkeypatch.undo()
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", fails)
+    with pytest.raises(type(error)):
+        read_images(tmp_path / "photos")
+    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "float", fails)
+        with pytest.raises(type(error)):
+            read_images(tmp_path / "x.pt")
+    monkeypatch.setattr(np, "load", fails)
+    monkeypatch.setattr(torch, "load", fails)
+    for name in ("x.npy", "x.npz", "x.pt"):
+        with pytest.raises(type(error)):
+            read_images(tmp_path / name)
+
+
 def test_damaged_metadata_of_a_good_picture_is_no_matter(tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 1, "a description that is cut off"

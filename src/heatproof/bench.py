@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .audit import CHUNK, placed, targets_of
 from .checks.subject import Subject
+from .engine.chance import check_same
 from .engine.guard import fixed_batch
 from .engine.model import all_outputs, check_inputs
 from .errors import InputError
@@ -166,6 +167,7 @@ def plan_bench(
     size = fixed_batch(private) or chunk
     with thread_count(count):
         original = all_outputs(private, images, score, size)
+        check_same(original[:size], all_outputs(private, images[:size], score, size))
         target = targets_of(original, targets, images, score)
         named = {} if chosen.rows else _with_control(named_methods(asked), chosen)
         subject = Subject(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .audit import CHUNK, DEFAULT_METHODS, placed
 from .checks.explained import explain_all
 from .checks.subject import Subject
+from .engine.chance import check_same
 from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
 from .engine.model import all_outputs
@@ -74,6 +75,7 @@ def explain(
     private, images = placed(model, images, device)
     chunk = fixed_batch(private) or min(chunk, len(images))
     out_all = all_outputs(private, images, score, chunk)
+    check_same(out_all[:chunk], all_outputs(private, images[:chunk], score, chunk))
     target = (
         predicted(out_all, score)
         if targets is None
@@ -88,7 +90,10 @@ def explain(
         found = explain_all(subject, private, list(range(rows.start, rows.stop)), "original")
         refused |= found.errors
         if not found.maps:
-            raise InputError(f"no method can run on this model; the first says: {next(iter(refused.values()))}")
+            raise InputError(
+                "no method can run on this model; choose others, or mend what the first of them says: "
+                f"{next(iter(refused.values()))}"
+            )
         for place, i in enumerate(range(rows.start, rows.stop)):
             maps = {name: stack[place].float().cpu().contiguous() for name, stack in found.maps.items()}
             picture = photos(i) if photos else to_picture(images[i])

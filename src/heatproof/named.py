@@ -125,8 +125,8 @@ def _named(name: str) -> Explain:
     if name in COMBINATORS and name != "configured":
         raise InputError(f"there is no method {name!r} by itself, it is made of a method; write {name}(gradient)")
     near = get_close_matches(name, METHODS, n=3)
-    known = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(sorted(METHODS))}"
-    raise InputError(f"there is no method {name!r}; {known} Your own: package.module:function")
+    known = f"did you mean {', '.join(near)}?" if near else f"expected one of {', '.join(sorted(METHODS))}"
+    raise InputError(f"there is no method {name!r}; {known} Or give your own: package.module:function")
 
 
 def _imported(reference: str) -> Explain:

@@ -95,7 +95,10 @@ def check_output(out: Any, score: Score, batch: int) -> None:
             "or your own score=lambda out, target: ... that returns (B,)"
         )
     if not out.isfinite().all():
-        raise ModelError(f"the model returned {int((~out.isfinite()).sum())} NaN or infinite outputs")
+        raise ModelError(
+            f"the model returned {int((~out.isfinite()).sum())} NaN or infinite outputs of {out.numel()}; check its "
+            "weights, and that the inputs are normalised as in its training"
+        )
 
 
 def predicted(out: Any, score: Score) -> Tensor:
@@ -121,7 +124,9 @@ def check_target(target: Any, batch: int, device: torch.device, limit: int | Non
         try:
             target = torch.as_tensor(target)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"target={target!r} is no tensor of classes: {error}") from None
+            raise InputError(
+                f"target={target!r} is no tensor of classes: {error}; expected int64 ({batch},), one class for each input"
+            ) from None
     if target.dtype != torch.int64 or target.dim() not in (1, 2) or target.shape[-1] != batch or target.numel() == 0:
         raise InputError(
             f"target has dtype {target.dtype} and shape {tuple(target.shape)}; expected int64 ({batch},), one class for "
@@ -133,7 +138,7 @@ def check_target(target: Any, batch: int, device: torch.device, limit: int | Non
         )
     if limit is not None and (target.min() < 0 or target.max() >= limit):
         bad = target[(target < 0) | (target >= limit)][0].item()
-        raise InputError(f"target {bad} is out of range: the model has {limit} classes, 0 to {limit - 1}")
+        raise InputError(f"target {bad} is out of range: the model has {limit} classes; expected 0 to {limit - 1}")
     found: Tensor = target.to(device)
     return found
 

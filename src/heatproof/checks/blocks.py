@@ -127,7 +127,7 @@ def _checked(blocks: list[Block], held: Iterable[str]) -> list[Block]:
         if problem:
             raise InputError(
                 f"blocks: {sorted(problem)[0]!r} (and {len(problem) - 1} more) is {what}; every parameter "
-                "and buffer belongs to exactly one block"
+                "and buffer must be in exactly one block"
             )
     if empty:
         raise InputError(f"blocks: {empty[0]!r} names no parameter or buffer of the model")

@@ -197,7 +197,7 @@ def init_from(text: str | None, model: str) -> str | dict[str, torch.Tensor] | N
     if text is None or text in INITS:
         return text
     if not os.path.isfile(text):  # unlike Path.is_file, False for a name that is too long
-        raise InputError(f"--init {text!r} is neither a file of weights nor one of {', '.join(INITS)}")
+        raise InputError(f"--init {text!r} is neither a file of weights nor what is expected else: {', '.join(INITS)}")
     return {name: t.detach() for name, t in load_model(model, text).model.state_dict().items()}
 
 

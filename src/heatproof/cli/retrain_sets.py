@@ -47,7 +47,8 @@ def read_sets(
     kept = [i for i, n in enumerate(place) if n % HELD_OUT != HELD_OUT - 1]
     if not tested:
         raise InputError(
-            f"{data} has fewer than {HELD_OUT} images of every class, so none can be held out for the test"
+            f"{data} has fewer than {HELD_OUT} images of every class, so none can be held out for the test; "
+            "give more, or folders train and test"
         )
     note = f"no test part: every fifth image of each class is held out, {len(tested)} of {len(targets)}"
     train_places, test_places = (

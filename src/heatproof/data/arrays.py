@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, out_of_memory
 from .files import DAMAGED
 
 IMAGES = ("images", "x")
@@ -27,6 +27,8 @@ def load_stack(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     except InputError:
         raise
     except DAMAGED as error:
+        if out_of_memory(error):  # of the machine, now: the file may be good
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{path} cannot be read as a stack of plain arrays: {reason}. Pickled objects are refused, because opening "
@@ -61,6 +63,8 @@ def _array(value: Any, what: str) -> NDArray[Any]:
     try:
         return np.asarray((value.float() if value.dtype == torch.bfloat16 else value).detach().numpy())
     except (TypeError, RuntimeError) as error:  # sparse, quantised, without data, or of a type that numpy lacks
+        if out_of_memory(error):
+            raise
         raise InputError(
             f"{what} is a {value.layout} tensor of {value.dtype} on {value.device}, which is no array; save a plain one: "
             "x.to_dense().float().cpu()"

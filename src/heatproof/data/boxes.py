@@ -46,7 +46,7 @@ def read_boxes(path: Path) -> dict[str, Boxed]:
                 )
             rows = [(table.line_num, row) for row in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"boxes cannot be read from {path}: {error}") from error
+        raise InputError(f"boxes cannot be read from {path}: {error}; expected a table (.csv) in UTF-8") from error
     found: dict[str, Boxed] = {}
     for line, row in rows:
         name, where = plain(row["file"] or ""), f"{path}, line {line}"

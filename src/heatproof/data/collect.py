@@ -76,7 +76,10 @@ def collect(
             progress(done, len(runs))
     if not read:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-        raise InputError(f"none of the {len(skipped)} files in {source} can be read as an image: {reasons}")
+        raise InputError(
+            f"none of the {len(skipped)} files in {source} can be read as an image: {reasons}; check in a viewer that they "
+            "are whole pictures, or save them again as PNG"
+        )
     pixels = _stacked(read, preprocess, source)
     known = preprocess.function is None or preprocess.mean is not None
     mean, std = scales(preprocess, pixels.shape[1], source) if known else (None, None)

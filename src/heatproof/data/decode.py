@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import InputError
+from ..errors import InputError, out_of_memory
 from .files import DAMAGED
 
 Pixels = NDArray[Any]
@@ -26,6 +26,7 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
     Raises:
         InputError: the file is not an image, is damaged, or has more pixels than Pillow's ``MAX_IMAGE_PIXELS``; the
             text is the reason alone, without the file's name.
+        MemoryError: as it is, since the picture may be good.
     """
     if not path.is_file():  # opening a pipe would wait for ever
         raise InputError("not a regular file" if path.exists() else "the link points to no file")
@@ -47,6 +48,8 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
         except InputError:
             raise
         except DAMAGED as error:
+            if out_of_memory(error):  # of the machine, now: no picture is left out for that
+                raise
             raise InputError(f"cannot be read: {_first_line(error)}") from error
 
 
@@ -89,9 +92,9 @@ def upright(image: Image.Image) -> Image.Image:
     """The image, turned as its EXIF tag says; as it is where that is damaged."""
     try:
         return ImageOps.exif_transpose(image)
-    except MemoryError:
-        raise
-    except DAMAGED:
+    except DAMAGED as error:
+        if out_of_memory(error):
+            raise
         return image
 
 

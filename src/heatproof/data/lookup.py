@@ -38,7 +38,7 @@ def find_object(text: str, what: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             near = difflib.get_close_matches(part, [n for n in dir(found) if not n.startswith("_")], n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            hint = f"; did you mean {' or '.join(near)}?" if near else "; expected a name that it defines"
             raise InputError(f"{text!r}: {source} has no {part!r}{hint}")
         found = getattr(found, part)
     return found

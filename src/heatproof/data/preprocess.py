@@ -133,7 +133,9 @@ def _by_function(pixels: Pixels, preprocess: Preprocess, name: str) -> Tensor:
         with current_directory_importable():
             out = function(_image(shown))
     except Exception as error:
-        raise InputError(f"preprocess {text} failed on {name}: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"preprocess {text} failed on {name}: {type(error).__name__}: {error}; mend it: a PIL image is given to it"
+        ) from error
     if not (isinstance(out, Tensor) and out.dim() == 3 and out.is_floating_point()):
         got = f"{out.dtype} {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
         raise InputError(f"preprocess {text} returned {got} for {name}; expected a float tensor (C, H, W)")

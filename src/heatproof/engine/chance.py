@@ -1,4 +1,10 @@
-"""Models that say something else each time: no map of them can be trusted, and no result repeated."""
+"""Models that say something else each time: no map of them can be trusted, and no result repeated.
+
+A single map is refused where torch's generator was drawn from: that is seen at no cost. Noise from elsewhere (numpy,
+Python's `random`) or a count of calls shows only when the same images run twice, which would make each map a third
+dearer: a single ``hp.gradient(...)`` does not notice it. `audit`, `bench` and `explain` run their first images twice
+and refuse such models, by `check_same`.
+"""
 
 from __future__ import annotations
 

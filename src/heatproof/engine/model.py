@@ -109,7 +109,10 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
     finite = inputs.detach().isfinite().flatten(1).all(1)
     if not finite.all():
         bad = (~finite).nonzero().flatten().tolist()
-        raise InputError(f"{len(bad)} of {len(inputs)} inputs have NaN or infinite pixels, first: number {bad[0]}")
+        raise InputError(
+            f"{len(bad)} of {len(inputs)} inputs have NaN or infinite pixels, first: number {bad[0]}; leave them out, or "
+            "check how they were read and normalised"
+        )
     weight = next(model.parameters(), None)
     if weight is not None and weight.is_floating_point() and weight.device != inputs.device:
         raise InputError(

@@ -262,12 +262,17 @@ def batch_comes_first(
     return all(seen.of.get(i, torch.Size([0]))[0] == len(more) for i in shapes)
 
 
+def _said(out: Tensor) -> str:
+    return f"{out.dtype} {tuple(out.shape)}"
+
+
 def _check_differentiable(out: Any) -> None:
     if not isinstance(out, Tensor):
         return
     if not out.requires_grad:
         raise ModelError(
-            "the output has no gradient to the input: the model detaches, runs under no_grad, or ignores its input"
+            f"the output, {_said(out)}, has no gradient to the input: the model detaches, runs under no_grad, or "
+            "ignores its input; turn that off, or use a method that needs no gradient, such as occlusion"
         )
     if uses_batch_statistics(out):
         raise ModelError(

@@ -79,7 +79,7 @@ def read_config(folder: Path, *needs: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{folder} holds no run: there is no {path.name} in it") from None
+        raise RunError(f"{folder} holds no run: it has no {path.name}; give a folder that --out named") from None
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"{path} cannot be read ({error}); the same command that made the folder writes it anew, and finished jobs stay"

@@ -59,7 +59,10 @@ def try_methods(subject: Subject) -> Trial:
             effort[name] = (units, rows / 2)
     usable = {n: e for n, e in subject.methods.items() if n not in refused}
     if not usable:
-        raise InputError(f"no method can run on this model; the first says: {next(iter(refused.values()))}")
+        raise InputError(
+            "no method can run on this model; choose others, or mend what the first of them says: "
+            f"{next(iter(refused.values()))}"
+        )
     plain = {n: e for n, e in usable.items() if not effort_of(e)[0]}
     size = fixed_batch(subject.model) or 1
     with counted_rows() as shared:

@@ -94,7 +94,7 @@ def _call(spec: str, options: dict[str, Any], held: str) -> nn.Module:
     except HeatproofError:
         raise
     except (Exception, SystemExit) as error:
-        raise ModelError(f"{spec}({_text(options)}) failed: {told(error)}") from error
+        raise ModelError(f"{spec}({_text(options)}) failed: {told(error)}; mend it, or give what it needs") from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{spec}({_text(options)}) returned a {type(model).__name__}; expected a torch.nn.Module")
     return model

@@ -73,7 +73,7 @@ def _members(path: Path) -> list[str]:
     except (zipfile.BadZipFile, OSError) as error:
         raise WeightsError(
             f"{path} is no {path.suffix} program: {error}. Such files are zip archives; it may be cut short, or a "
-            "checkpoint, which is given as the weights of an architecture"
+            "checkpoint, which is no model: give it with --weights, and the architecture with --model"
         ) from error
 
 

@@ -86,7 +86,8 @@ def _read(path: Path, device: str | torch.device) -> Any:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path} cannot be read as weights, it may be cut short or of another kind: {reason}"
+            f"{path} cannot be read as weights, it may be cut short or of another kind: {reason}; expected "
+            "a state dict, as safetensors or torch.save write it"
         ) from error
 
 
@@ -144,7 +145,9 @@ def _check_fit(model: nn.Module, state: dict[str, Any], path: Path) -> None:
         )
     named = dict(model.named_parameters())
     if bad := [n for n, v in state.items() if n in named and not _finite(v)]:
-        raise WeightsError(f"{path} holds NaN or infinite weights in {len(bad)} tensors, the first is {bad[0]}")
+        raise WeightsError(
+            f"{path} holds NaN or infinite weights in {len(bad)} tensors, the first is {bad[0]}; give an earlier checkpoint"
+        )
 
 
 def _kind(value: Any) -> tuple[Any, ...]:

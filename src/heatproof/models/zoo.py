@@ -73,7 +73,7 @@ def _timm_config(timm: Any, name: str) -> dict[str, Any] | None:
         return None if held is None else dict(held.to_dict())
     except RuntimeError as error:
         tags = [known for known in timm.list_pretrained() if known.startswith(name.partition(".")[0] + ".")]
-        raise InputError(f"timm:{name}: {error}; the tags are {', '.join(tags) or 'none'}") from error
+        raise InputError(f"timm:{name}: {error}; expected one of the tags {', '.join(tags) or '(none)'}") from error
 
 
 def _make_torchvision(name: str, options: dict[str, Any]) -> nn.Module:
@@ -136,8 +136,8 @@ def _check_name(name: str, known: Iterable[str], kind: str) -> None:
     if name in known:
         return
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
-    raise InputError(f"{kind} has no image classifier called {name!r}{hint} ({len(known)} are known)")
+    hint = f"; did you mean {', '.join(near)}?" if near else f"; expected one of its {len(known)}, such as {known[0]}"
+    raise InputError(f"{kind} has no image classifier called {name!r}{hint}")
 
 
 def _side(size: list[int]) -> int:

@@ -33,5 +33,5 @@ def chosen(which: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             near = get_close_matches(text.lower(), [ALL, *PAPERS, *ids], n=3)
             hint = f"did you mean {', '.join(ids.get(n, n) for n in near)}?" if near else f"papers: {', '.join(PAPERS)}"
-            raise InputError(f"there is no paper and no claim {text!r}; {hint} All ids: heatproof paper list")
+            raise InputError(f"there is no paper and no claim {text!r}; {hint} See all ids: heatproof paper list")
     return list(dict.fromkeys(papers)), list(dict.fromkeys(claims))

@@ -118,7 +118,7 @@ def _comparison(metric: Metric) -> Comparison[Any]:
 
 def _metric(name: str, options: dict[str, Any]) -> Metric:
     if name not in KINDS:
-        raise InputError(f"there is no metric {name!r}; {_near(name, list(KINDS), 'there are')}")
+        raise InputError(f"there is no metric {name!r}; {_near(name, list(KINDS), 'expected one of')}")
     known = signature(KINDS[name]).parameters
     if unknown := [key for key in options if key not in known]:
         hint = _near(unknown[0], list(known), "it has") if known else f"it has none; metrics are {', '.join(KINDS)}"
