@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +16,10 @@ import pandas as pd
 import pytest
 import torch
 
+import heatproof as hp
 import test_audit
 from heatproof.audit import plan_audit, run_audit
+from heatproof.experiment import files
 from test_audit import audited, images
 
 KILLS = 20
@@ -196,3 +200,26 @@ def test_jobs_in_any_order_leave_the_same_table(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first.table, second.table, check_exact=True)
     jobs = ({p.name: p.read_bytes() for p in (a.folder / "jobs").iterdir()} for a in (first, second))
     assert next(jobs) == next(jobs)
+
+
+def test_a_run_that_takes_the_folder_meanwhile_is_not_read_as_this_one(tmp_path: Path) -> None:
+    def taken(done: int, total: int, left: float | None) -> None:
+        if done == total:
+            config = json.loads((tmp_path / "run" / "config.json").read_text())
+            (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "jobs": config["jobs"][1:]}))
+
+    with pytest.raises(hp.RunError, match=r"another run began in .*run meanwhile"):
+        audited(tmp_path, progress=taken)
+
+
+def test_two_writers_with_one_process_number_do_not_meet(tmp_path: Path) -> None:
+    """Two containers on one folder are both process 1; as threads here are one process."""
+
+    def writes(number: int) -> None:
+        for _ in range(100):
+            files.write_text(tmp_path / "one.json", str(number) * 1000)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(writes, range(4)))
+    assert len(set((tmp_path / "one.json").read_text())) == 1
+    assert len(list(tmp_path.iterdir())) == 1

@@ -119,3 +119,11 @@ def test_damaged_pixels_are_named_as_ever(photos: Path) -> None:
     for most in (None, 1):
         with pytest.raises(hp.InputError, match=r"00\.png.*NaN"):
             read_images(photos, how, most=most)
+
+
+def test_a_relative_path_is_read_from_anywhere(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may work in another folder."""
+    monkeypatch.chdir(photos.parent)
+    _, streamed = both(Path("photos"))
+    monkeypatch.chdir("/")
+    assert len(streamed.held[:3]) == 3
