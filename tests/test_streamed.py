@@ -127,3 +127,19 @@ def test_a_relative_path_is_read_from_anywhere(photos: Path, tmp_path: Path, mon
     _, streamed = both(Path("photos"))
     monkeypatch.chdir("/")
     assert len(streamed.held[:3]) == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_stack_is_mapped_and_read_in_parts(tmp_path: Path, dtype: Any) -> None:
+    path = tmp_path / "stack.npy"
+    stack = np.random.default_rng(1).integers(0, 255, (9, 10, 10, 3))
+    np.save(path, stack.astype(np.uint8) if dtype is np.uint8 else (stack / 255).astype(dtype))
+    how = Preprocess(size=8 if dtype is np.uint8 else 10, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.2))
+    held, streamed = (read_images(path, how, limit=5, most=most) for most in (None, 1))
+    assert isinstance(streamed.held, Streamed)
+    assert torch.equal(streamed.held[:], held.pixels)
+    assert (streamed.names, streamed.mean) == (held.names, held.mean)
+    assert torch.equal(pickle.loads(pickle.dumps(streamed.held))[[3, 1]], held.pixels[[3, 1]])
+    np.save(path, stack[::-1].astype(np.uint8) if dtype is np.uint8 else (stack[::-1] / 255).astype(dtype))
+    with pytest.raises(hp.InputError, match="image 0 is not what it was"):
+        streamed.held[:1]

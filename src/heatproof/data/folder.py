@@ -41,8 +41,8 @@ def read_images(
         seed: with an even spread, draw which image of each stretch is taken; None takes the first.
         progress: called with (read, to read).
         split: "train" or "test", where the source has both; None reads "test" there.
-        most: bytes of pixels, as float32, to hold in memory; image files beyond them are streamed: `ImageSet.held` reads
-            them again where they are asked for. None holds all.
+        most: bytes of pixels, as float32, to hold in memory; image files and ``.npy`` beyond them are streamed:
+            `ImageSet.held` reads them again where they are asked for. None holds all.
 
     Raises:
         InputError: a source that is missing, unclear, damaged or empty; a split of a source that has none.
@@ -76,7 +76,7 @@ def _read(
     if path.is_dir():
         return read_folder(path, preprocess, limit, seed, progress, split=split, order=order, most=most)
     if path.suffix.lower() in STACKS:
-        return read_stack(path, preprocess, limit, seed, progress, order=order)
+        return read_stack(path, preprocess, limit, seed, progress, order=order, most=most)
     return collect([[Found(readable(path.name), path, None)]], [], preprocess or Preprocess(), str(path), progress)
 
 

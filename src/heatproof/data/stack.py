@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from .arrays import load_stack
 from .batch import Progress, prepare_batch
 from .choice import Choice, Order
 from .files import readable
-from .images import ImageSet, image_set
+from .images import ImageSet, check_image, image_set
 from .preprocess import Preprocess, normalised, scales
+from .streamed import Images, Streamed, image_digest
 
 
 def read_stack(
@@ -27,6 +29,7 @@ def read_stack(
     progress: Progress | None = None,
     *,
     order: Order = "spread",
+    most: int | None = None,
 ) -> ImageSet:
     """Images of one file. ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)`` -> `ImageSet`
 
@@ -36,7 +39,8 @@ def read_stack(
         preprocess: applied to uint8 and uint16 pixels as to image files. Float pixels are never resized: they are in
             model units already, unless the caller (not the model's preset) gives mean and std: then they are in [0, 1]
             and normalised.
-        limit, seed, progress, order: as for a folder.
+        limit, seed, progress, order: as for a folder. most: bytes of pixels, as float32, to hold in memory; of a larger
+            ``.npy`` images are read where they are asked for (other files are read whole by their formats).
 
     Raises:
         InputError: a file that cannot be read safely, an unclear layout, another type, NaN or infinite pixels (names
@@ -47,14 +51,61 @@ def read_stack(
     images, labels = load_stack(path)
     _check_shape(images.shape, path)
     where = Choice(limit, seed, order).places(len(images))
-    pixels = _channels_last(np.asarray(images[where]), path)
-    whole = pixels.dtype in (np.uint8, np.uint16)
-    names = [f"{readable(path.stem)}_{i:05d}" for i in where]
-    taken = prepare_batch(pixels, preprocess, names, progress) if whole else _floats(pixels, preprocess, str(path))
+    names, whole = [_name(path, i) for i in where], images.dtype in (np.uint8, np.uint16)
+    taken: Images
+    if _is_large(path, preprocess, where, most):
+        taken = _streamed(FromStack(path.absolute(), tuple(where), preprocess), names, progress)
+    else:
+        taken = _prepared(images, where, preprocess, path, progress)
     texts, targets, classes = _labels(labels, len(images), where, path)
     known = preprocess.mean is not None or (whole and preprocess.function is None)
     mean, std = scales(preprocess, taken.shape[1], str(path)) if known else (None, None)
     return image_set(taken, names, texts, mean=mean, std=std, source=str(path), targets=targets, classes=classes)
+
+
+@dataclass(frozen=True)
+class FromStack:
+    """Reads one image of a ``.npy`` file, which is mapped and not loaded: float32 ``(C, H, W)`` in model units."""
+
+    path: Path
+    where: tuple[int, ...]
+    preprocess: Preprocess
+
+    def __call__(self, place: int) -> Tensor:
+        images, _ = load_stack(self.path)
+        return _prepared(images, [self.where[place]], self.preprocess, self.path)[0]
+
+
+def _is_large(path: Path, preprocess: Preprocess, where: list[int], most: int | None) -> bool:
+    if most is None or path.suffix.lower() != ".npy":
+        return False
+    return FromStack(path, tuple(where), preprocess)(0).numel() * 4 * len(where) > most
+
+
+def _streamed(read: FromStack, names: list[str], progress: Progress | None) -> Streamed:
+    digests = []
+    for place, name in enumerate(names):
+        image = read(place)
+        check_image(image, name)
+        digests.append(image_digest(image))
+        if progress is not None:
+            progress(place + 1, len(names))
+    channels, height, width = image.shape
+    return Streamed(read, (channels, height, width), tuple(digests), tuple(range(len(names))))
+
+
+def _name(path: Path, place: int) -> str:
+    return f"{readable(path.stem)}_{place:05d}"
+
+
+def _prepared(
+    images: NDArray[Any], where: list[int], preprocess: Preprocess, path: Path, progress: Progress | None = None
+) -> Tensor:
+    """The images at these places, ``(N, C, H, W)``."""
+    pixels = _channels_last(np.asarray(images[where]), path)
+    if pixels.dtype in (np.uint8, np.uint16):
+        return prepare_batch(pixels, preprocess, [_name(path, i) for i in where], progress)
+    return _floats(pixels, preprocess, str(path))
 
 
 def _floats(pixels: NDArray[Any], preprocess: Preprocess, source: str) -> Tensor:
