@@ -60,7 +60,8 @@ def _of_error(message: str, wants: str, says: str) -> str:
 def helpful(message: str, given: Collection[str] = ()) -> bool:
     """Holds something that was given, and what is expected or what to do: more than a few words in one or two lines."""
     plain = message.removeprefix("heatproof: ")
-    named = GIVEN.search(plain) or any(text in plain for text in given)
+    whole = "".join(plain.split())  # a terminal breaks long names
+    named = GIVEN.search(plain) or any("".join(text.split()) in whole for text in given)
     said = bool(named and ADVICE.search(plain))
     return said and len(plain.split()) >= 6 and plain.count("\n") < 4
 

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import os
 import pickle
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,12 +111,13 @@ def test_a_torchscript_archive_is_read_without_python_pickles(here: Path) -> Non
     "write", [files.write_text, lambda path, text: saved.write_whole(path, lambda t: t.write_text(text))]
 )
 def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(
-    here: Path, write: Callable[[Path, str], Path]
+    here: Path, write: Callable[[Path, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where somebody foresaw the name that a file has while it is written."""
+    """Also where somebody foresaw the name that a file has while it is written, which is drawn."""
+    monkeypatch.setattr("uuid.uuid4", lambda: uuid.UUID(int=0))
     (here / "outside").write_text("untouched")
     (here / "run").mkdir()
-    for name in ("report.html", f".report.html.{os.getpid()}.tmp"):
+    for name in ("report.html", f".report.html.{os.getpid()}.00000000.tmp"):
         (here / "run" / name).symlink_to(here / "outside")
     write(here / "run" / "report.html", "ours")
     assert (here / "outside").read_text() == "untouched"

@@ -383,7 +383,7 @@ class TestMetric:
         ("text", "says"),
         [
             ("ssimm", "there is no metric 'ssimm'; did you mean ssim?"),
-            ("mse", "there are spearman, spearman_abs, spearman_support, ssim, hog"),
+            ("mse", "expected one of spearman, spearman_abs, spearman_support, ssim, hog"),
             ("ssim(presets=code)", "no option 'presets'; did you mean preset?"),
             ("ssim(window=5)", "no option 'window'; it has preset, normalise"),
             ("spearman(absolute=True)", "it has none; metrics are spearman, spearman_abs"),
