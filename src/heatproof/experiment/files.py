@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
+from ..whole import written_whole
 
 
 def write(path: Path, content: Callable[[Path], object]) -> Path:
@@ -26,19 +25,13 @@ def write(path: Path, content: Callable[[Path], object]) -> Path:
     Raises:
         RunError: disk full, or a folder that cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)  # a link of that name would be written through
-        content(temporary)
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            content(temporary)
     except OSError as error:
         raise RunError(_disk_message(path, error)) from error
     except SafetensorError as error:  # its writer reports a full disk in its own way
         raise RunError(f"{path} could not be written: {error}; finished jobs stay, the same command resumes") from error
-    finally:
-        with contextlib.suppress(OSError):  # the rename took it, or the error above says why it never came to be
-            temporary.unlink()
     return path
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ..errors import InputError, RunError, WeightsError
+from ..whole import written_whole
 from .weights import load_weights
 
 CARD = "heatproof"  # the key of the card in the file's metadata
@@ -77,14 +76,9 @@ def write_whole(path: Path, content: Callable[[Path], object]) -> Path:
     Raises:
         RunError: the disk is full, or the folder cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)  # a link of that name would be written through
-        content(temporary)
-        os.replace(temporary, path)
+        with written_whole(path) as temporary:
+            content(temporary)
     except (OSError, SafetensorError) as error:  # its writer reports a full disk in its own way
         raise RunError(f"{path} could not be written: {error}; free space or name another file") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
