@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import torch
 from torch import Tensor
 
+from ..data.streamed import image_digest
 from ..errors import InputError
 
 TOLERATED = 0.01
@@ -21,8 +19,8 @@ def seen(pixels: Tensor, others: Tensor) -> int:
         >>> seen(torch.eye(3), torch.eye(3)[:2])
         2
     """
-    known = set(map(_hash, pixels))
-    return sum(_hash(image) in known for image in others)
+    known = set(map(image_digest, pixels))
+    return sum(image_digest(image) in known for image in others)
 
 
 def check_unseen(pixels: Tensor, test_pixels: Tensor, what: str) -> None:
@@ -33,7 +31,3 @@ def check_unseen(pixels: Tensor, test_pixels: Tensor, what: str) -> None:
             "nothing about unseen images; give test images that are not trained on (--images: another folder than "
             "--train, or one with train/ and test/ parts)"
         )
-
-
-def _hash(image: Tensor) -> bytes:
-    return hashlib.sha256(image.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data).digest()
