@@ -38,6 +38,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo,vision,dev]'
 	$(VISION_OPS)
+	$(BROWSER)
 	touch $@
 
 # in an environment of its own, so that it is not audited itself and brings nothing into the other
@@ -54,6 +55,13 @@ $(VENV)/bench.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 # the .pth file lets torchvision's wheel import against a CPU build of torch, in this environment only
 define VISION_OPS
 $(BIN)/python -c "import site; open(site.getsitepackages()[0] + '/vision_ops.pth', 'w').write('import sys; sys.path.append(\"$(CURDIR)/tests\"); import _vision_ops\n')"
+endef
+
+# the tests that open pages are skipped where there is no browser; a CI machine of Debian's that is ours to change gets one
+define BROWSER
+@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	&& ! command -v chromium > /dev/null && ! command -v google-chrome > /dev/null; \
+	then apt-get update -q && apt-get install -y -q chromium; fi
 endef
 
 clean:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -66,6 +67,16 @@ class Shown:
         self.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
         self.page.emulate_media(media="screen", color_scheme="light")
         self.page.wait_for_timeout(LATE)
+
+    def barriers(self, *serious: str) -> list[str]:
+        """What axe-core finds that keeps people out: rule, impact and the elements; of these impacts, or the grave ones."""
+        found = Axe().run(self.page).response["violations"]
+        grave = serious or ("serious", "critical")
+        return [
+            f"{one['impact']} {one['id']}: {one['help']}: {[node['target'] for node in one['nodes'][:5]]}"
+            for one in found
+            if one["impact"] in grave
+        ]
 
     def screenshot(self, path: Path) -> Path:
         """The whole page as a picture."""

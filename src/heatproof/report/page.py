@@ -24,11 +24,12 @@ def write_page(
     values: Mapping[str, Any],
     styles: tuple[str, ...] = ("style.css",),
     name: str = "report.html",
+    scripts: tuple[str, ...] = ("script.js",),
 ) -> Path:
     """Write a page into a run folder: whole or not at all, every text escaped, no request and no other file.
 
     Args:
-        template: its file beside this one. values: what it reads. styles: style sheets that it holds.
+        template: its file beside this one. values: what it reads. styles, scripts: sheets and scripts that it holds.
         name: of the page.
 
     Raises:
@@ -42,7 +43,7 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    script = _asset("script.js")
+    script = "".join(map(_asset, scripts))
     fixed = {
         "policy": _policy(script),
         "style": Markup("".join(map(_asset, styles))),
