@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..checks.kinds import CHECKS, checks_from
-from ..data.streamed import MOST
-from ..experiment.settings import METRICS, PRESETS
-from .console import console
+from .console import console, errors, working
+from .exit_codes import DONE, JUDGED
+from .names import AUDIT_PRESETS, CHECKS, METRICS
 from .options import (
     ClassNames,
     Device,
@@ -34,6 +33,7 @@ from .options import (
     Threads,
     Weights,
 )
+from .result import Result
 from .texts import words
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def audit(
         typer.Option(help=f"by commas, with options: ssim(preset=code), hog(cells=4); default: {', '.join(METRICS)}"),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(PRESETS)}")
+        str | None,
+        typer.Option(help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(AUDIT_PRESETS)}"),
     ] = None,
     budget: Annotated[str, typer.Option(help="time to fit into, such as 90s, 10m, 2h; or full")] = "10m",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
@@ -131,12 +132,14 @@ def audit(
         str, typer.Option(help="where jobs run: local, or on a Ray cluster: ray, ray://host:port (a shared --out)")
     ] = "local",
     seed: Seed = 0,
-) -> None:
+) -> Result:
     """Test whether maps depend on the network: randomise it block by block, and judge each map against its null.
 
     Example: heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32
     """
     from ..audit import DEFAULT_METHODS, plan_audit
+    from ..checks.kinds import checks_from
+    from ..data.streamed import MOST
     from ..experiment.work import competing
     from ..named import named_methods
     from .inputs import (
@@ -153,7 +156,7 @@ def audit(
     from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
     from .pair_data import about_training, training_data
     from .rehearsal import check_before_training
-    from .shown import finish, print_plan, run_with_bar
+    from .shown import finish, plan_facts, print_plan, run_with_bar
 
     set_threads(threads)
     wanted = verdict_names(fail_on)
@@ -174,7 +177,7 @@ def audit(
     }  # fmt: skip
 
     def planned(pair: Pair | None) -> AuditPlan:
-        with console.status("trying every method on one image"):
+        with working("trying every method on one image"):
             return plan_audit(
                 given.loaded.model if pair is None else pair.true,
                 given.images.held,
@@ -214,12 +217,12 @@ def audit(
         plan = planned(own_pair(relabelled, given, model, images, where) if relabelled.weights else None)
     print_plan(plan)
     if dry_run:
-        return
+        return Result(facts={"plan": plan_facts(plan)})
     result = run_with_bar(plan)
-    finish(result, figures)
+    left = finish(result, figures)
     if failed := failures(result, plan.refused, wanted):
-        console.print(f"--fail-on: {', '.join(failed)}", style="red", markup=False)
-        raise typer.Exit(3)
+        errors.print(f"--fail-on: {', '.join(failed)}", style="red")
+    return replace(left, facts={**left.facts, "failed": failed}, code=JUDGED if failed else DONE)
 
 
 def failures(result: Audit, refused: Iterable[str], wanted: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..score import SCORES
+from .names import SCORES
 
 
 def _drawn(value: str | None) -> str | None:

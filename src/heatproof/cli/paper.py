@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .console import friendly
+from .friendly import friendly
 from .options import Device
+from .result import Result
 
 app = typer.Typer(
     help="""Claims of the four papers behind heatproof, each measured again.
@@ -40,11 +41,14 @@ Budget = Annotated[
 @friendly
 def list_claims(
     which: Annotated[list[str] | None, typer.Argument(help="papers or ids; default: all")] = None,
-) -> None:
-    """List the claims: what each paper says, where, what it published, and in which budget it is measured."""
+) -> Result:
+    """List the claims: what each paper says, where, what it published, and in which budget it is measured.
+
+    Example: heatproof paper list fullgrad
+    """
     from .paper_run import print_claims
 
-    print_claims(which or ["all"])
+    return print_claims(which or ["all"])
 
 
 @app.command("run")
@@ -61,11 +65,13 @@ def run(
         int | None, typer.Option(min=1, help="processes side by side, one thread each; default: the cores, on a GPU 1")
     ] = None,
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Measure claims again: trains what is needed, then prints each claim with its verdict and draws the gallery.
 
     Whatever is finished stays: the same command goes on where it was interrupted.
+
+    Example: heatproof paper run fullgrad --budget quick --data DATA
     """
     from .paper_run import measure
 
-    measure(which, budget, data, out, workers, device)
+    return measure(which, budget, data, out, workers, device)

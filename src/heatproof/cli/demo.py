@@ -1,0 +1,52 @@
+"""The command ``demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from .console import bar, console, working
+from .options import Seed, Threads
+from .result import Result
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the results; the same command resumes there")] = Path(
+        "runs/demo"
+    ),
+    images: Annotated[int, typer.Option(min=1, help="test images to audit")] = 32,
+    seeds: Annotated[int, typer.Option(min=1, help="randomisations of each stage")] = 5,
+    threads: Threads = None,
+    seed: Seed = 0,
+) -> Result:
+    """Everything on data that comes with it: train a small network on digits pasted on photos, explain, audit.
+
+    No download. The true place of each digit is known, so the share of each map inside it is measured too.
+
+    Example: heatproof demo
+    """
+    from ..demo import draw_sheets, inside_mask, plan, prepare
+    from .inputs import set_threads
+    from .shown import finish, print_plan, run_with_bar
+
+    set_threads(threads)
+    with bar("training a small network") as step:
+        ready = prepare(out, images, seed, progress=lambda done, total, *_: step(done, total, None))
+    with working("drawing sheets"):
+        sheets = draw_sheets(ready, out)
+    planned = plan(ready, out, seeds, threads, seed)
+    print_plan(planned)
+    result = run_with_bar(planned)
+    share = inside_mask(ready, out)
+    left = finish(result, None)
+    table = Table(box=None, pad_edge=False, title="share of each map inside the true mask", title_justify="left")
+    for column in ("method", "inside", "times chance"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in share.to_dict("records"):
+        table.add_row(row["method"], f"{row['inside']:.0%}", f"{row['times']:.1f}")
+    console.print(table)
+    console.print(f"sheets: {sheets[0].parent}\nreport: {result.report}", soft_wrap=True)
+    return Result(left.essential, {**left.facts, "sheets": sheets, "inside_mask": share.to_dict("records")})
