@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
+from . import bash, completion
 from .audit import audit
 from .benches import app as bench
 from .console import bar, console
@@ -95,7 +96,9 @@ def explain(
     preprocess: Function = None,
     class_names: ClassNames = None,
     score: ScoreName = "logit",
-    format: Annotated[str, typer.Option(help="of the sheets: png, pdf or svg")] = "png",
+    format: Annotated[
+        str, typer.Option(help="of the sheets: png, pdf or svg", autocompletion=completion.figures)
+    ] = "png",
     device: Device = "auto",
     threads: Threads = None,
     seed: Seed = 0,
@@ -157,5 +160,7 @@ def root(
 
 def main() -> None:
     """The command ``heatproof``."""
+    if bash.asked():
+        bash.answer(app)
     gc.freeze()  # nothing imported is garbage, and looking for some in all of torch takes long, above all as Python ends
     app()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .console import console, errors, working
 from .exit_codes import DONE, JUDGED
 from .names import AUDIT_PRESETS, CHECKS, METRICS
@@ -50,17 +51,28 @@ def audit(
     out: Out = None,
     methods: Methods = None,
     check: Annotated[
-        str, typer.Option(help=f"by commas: {', '.join(CHECKS)}; or all (those that train nothing)")
+        str,
+        typer.Option(
+            help=f"by commas: {', '.join(CHECKS)}; or all (those that train nothing)", autocompletion=completion.checks
+        ),
     ] = "cascading",
     metrics: Annotated[
         str | None,
-        typer.Option(help=f"by commas, with options: ssim(preset=code), hog(cells=4); default: {', '.join(METRICS)}"),
+        typer.Option(
+            help=f"by commas, with options: ssim(preset=code), hog(cells=4); default: {', '.join(METRICS)}",
+            autocompletion=completion.metrics,
+        ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(AUDIT_PRESETS)}"),
+        typer.Option(
+            help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(AUDIT_PRESETS)}",
+            autocompletion=completion.audit_presets,
+        ),
     ] = None,
-    budget: Annotated[str, typer.Option(help="time to fit into, such as 90s, 10m, 2h; or full")] = "10m",
+    budget: Annotated[
+        str, typer.Option(help="time to fit into, such as 90s, 10m, 2h; or full", autocompletion=completion.budgets)
+    ] = "10m",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
     target: Target = None,
     limit: Limit = None,
@@ -75,12 +87,16 @@ def audit(
     score: ScoreName = "logit",
     classes: Annotated[
         str | None,
-        typer.Option(help="explain the original's class throughout (fixed, default) or each network's (predicted)"),
+        typer.Option(
+            help="explain the original's class throughout (fixed, default) or each network's (predicted)",
+            autocompletion=completion.classes,
+        ),
     ] = None,
     init: Annotated[
         str | None,
         typer.Option(
-            help="new weights: original (default), trunc_normal, uniform, permute, or a second checkpoint's file"
+            help="new weights: original (default), trunc_normal, uniform, permute, or a second checkpoint's file",
+            autocompletion=completion.inits,
         ),
     ] = None,
     std_init: Annotated[
@@ -88,14 +104,24 @@ def audit(
     ] = None,
     draws: Annotated[
         str | None,
-        typer.Option(help="new weights once for each seed (nested, default), or again at each stage (fresh)"),
+        typer.Option(
+            help="new weights once for each seed (nested, default), or again at each stage (fresh)",
+            autocompletion=completion.draws,
+        ),
     ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(help="of SmoothGrad and its like: the same for every network (shared, default) or fresh"),
+        typer.Option(
+            help="of SmoothGrad and its like: the same for every network (shared, default) or fresh",
+            autocompletion=completion.noise,
+        ),
     ] = None,
     batch_norm: Annotated[
-        str | None, typer.Option(help="running statistics of randomised blocks: reestimate (default), keep, reset")
+        str | None,
+        typer.Option(
+            help="running statistics of randomised blocks: reestimate (default), keep, reset",
+            autocompletion=completion.batch_norm,
+        ),
     ] = None,
     blocks: Annotated[
         str | None, typer.Option(help="module prefixes in forward order, by commas; default: automatic")
@@ -115,11 +141,17 @@ def audit(
         typer.Option(help="check labels: instead of --train, weights trained on permuted labels; may be repeated"),
     ] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="verdicts that make the exit code 3, by commas: insensitive,input-dominated")
+        str | None,
+        typer.Option(
+            help="verdicts that make the exit code 3, by commas: insensitive,input-dominated",
+            autocompletion=completion.fail_on,
+        ),
     ] = None,
     figures: FigureFormat = None,
     faithfulness: Annotated[bool, typer.Option(help="measure the quick faithfulness score beside each verdict")] = True,
-    keep_maps: Annotated[str, typer.Option(help="raw maps to keep: strips, all, none")] = "strips",
+    keep_maps: Annotated[
+        str, typer.Option(help="raw maps to keep: strips, all, none", autocompletion=completion.keep_maps)
+    ] = "strips",
     chunk: Annotated[
         int, typer.Option(min=1, help="images in one pass; bounds the memory, part of the last digits")
     ] = 8,
@@ -129,7 +161,11 @@ def audit(
         int, typer.Option(min=1, help="processes side by side, on a CPU; with --threads 1, one a core is the fastest")
     ] = 1,
     engine: Annotated[
-        str, typer.Option(help="where jobs run: local, or on a Ray cluster: ray, ray://host:port (a shared --out)")
+        str,
+        typer.Option(
+            help="where jobs run: local, or on a Ray cluster: ray, ray://host:port (a shared --out)",
+            autocompletion=completion.engines,
+        ),
     ] = "local",
     seed: Seed = 0,
 ) -> Result:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import completion
 from .console import console, working
 from .options import ClassNames, Device, FigureFormat, Methods, Numbers, Out, Seed, Size, Weights
 from .result import Result
@@ -38,7 +39,11 @@ def command(direction: str) -> Any:
         weights: Weights = None,
         out: Out = None,
         preset: Annotated[
-            str | None, typer.Option(help="RectGrad paper, table 1: paper (240 trainings) or reduced (half an hour)")
+            str | None,
+            typer.Option(
+                help="RectGrad paper, table 1: paper (240 trainings) or reduced (half an hour)",
+                autocompletion=completion.retrain_presets,
+            ),
         ] = None,
         both: Annotated[bool, typer.Option("--both", help="both roar and kar, in the same run")] = False,
         methods: Methods = None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -45,7 +45,7 @@ def model_names(library: str) -> list[str]:
 
 
 def _written(library: str) -> Iterator[str]:
-    found = find_spec(library)
+    found = PathFinder.find_spec(library)  # looks at folders alone; other finders may import what they find
     folder, begins = _MODELS[library]
     for place in (found.submodule_search_locations or ()) if found else ():
         for file in sorted(Path(place, folder).glob("*.py")):

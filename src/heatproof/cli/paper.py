@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .friendly import friendly
 from .options import Device
 from .result import Result
@@ -23,7 +24,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Which = Annotated[
-    list[str], typer.Argument(help="all, a paper (cgi, sanity-checks, fullgrad, rectgrad), or ids of claims (S0-Fig5)")
+    list[str],
+    typer.Argument(
+        help="all, a paper (cgi, sanity-checks, fullgrad, rectgrad), or ids of claims (S0-Fig5)",
+        autocompletion=completion.claims,
+    ),
 ]
 Data = Annotated[
     Path | None, typer.Option(help="the data folder; default: the environment variable HEATPROOF_DATA, else data")
@@ -32,7 +37,8 @@ Budget = Annotated[
     str,
     typer.Option(
         help="quick: 15 minutes on two cores, without label-randomised training and ROAR; full: three hours on two "
-        "cores, with named reductions, or the papers' own sizes on a GPU"
+        "cores, with named reductions, or the papers' own sizes on a GPU",
+        autocompletion=completion.paper_budgets,
     ),
 ]
 
@@ -40,7 +46,9 @@ Budget = Annotated[
 @app.command("list")
 @friendly
 def list_claims(
-    which: Annotated[list[str] | None, typer.Argument(help="papers or ids; default: all")] = None,
+    which: Annotated[
+        list[str] | None, typer.Argument(help="papers or ids; default: all", autocompletion=completion.claims)
+    ] = None,
 ) -> Result:
     """List the claims: what each paper says, where, what it published, and in which budget it is measured.
 
