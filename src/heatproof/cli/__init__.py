@@ -18,6 +18,7 @@ from .audit import audit
 from .benches import app as bench
 from .console import bar, console
 from .demo import demo
+from .doctor import doctor
 from .exit_codes import EXIT_CODES
 from .friendly import Json, Quiet, friendly
 from .group import Commands
@@ -74,6 +75,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(rich_help_panel=START)(friendly(doctor))
 app.command(rich_help_panel=START)(friendly(demo))
 
 
