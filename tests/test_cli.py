@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from rich.console import Console
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from heatproof.cli import app
 from heatproof.cli.audit import failures
+from heatproof.cli.plain_console import PlainConsole
 from heatproof.types import METHODS
 
 MODULE = """
@@ -335,7 +335,7 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(
 def test_time_left_of_a_training_is_at_most_and_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """100 columns, after a resume at step 1000 of at most 2000, at 1 s a step."""
     clock, screen = iter(range(10_000)), io.StringIO()
-    monkeypatch.setattr(shell, "console", Console(file=screen, width=100, force_terminal=True))
+    monkeypatch.setattr(shell, "errors", PlainConsole(file=screen, width=100, force_terminal=True))
     monkeypatch.setattr(shell.time, "monotonic", lambda: next(clock))
     word = "permuted-1 labels: epoch 112 of at most 300, accuracy 0.931, wants 0.98"
     with shell.epochs_bar("training") as told:

@@ -82,7 +82,7 @@ def test_a_table_keeps_its_columns_under_such_names(monkeypatch: pytest.MonkeyPa
 
 def test_progress_bars_take_words_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    monkeypatch.setattr(shell, "console", PlainConsole(file=screen, width=150, force_terminal=True))
+    monkeypatch.setattr(shell, "errors", PlainConsole(file=screen, width=150, force_terminal=True))
     with shell.bar("[red]what[/] \x1b[2J") as step:
         step(1, 2, None, "[/nonsense] \x1b[2J")
     shown = screen.getvalue()

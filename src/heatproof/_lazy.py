@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -20,10 +21,17 @@ class Lazy(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._homes:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+            return self._submodule(name)
         found = getattr(import_module(f"{self.__name__}.{self._homes[name]}"), name)
         setattr(self, name, found)
         return found
+
+    def _submodule(self, name: str) -> ModuleType:
+        """A part of the package that nobody imported yet, as ``heatproof.score``."""
+        whole = f"{self.__name__}.{name}"
+        if name.startswith("__") or find_spec(whole) is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return import_module(whole)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As ever, but a name never becomes its module, as which Python binds every submodule that it imports."""

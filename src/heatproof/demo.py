@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,19 @@ from .checks.explained import explain_all
 from .checks.subject import Subject
 from .data.digits import Scenes, digit_scenes
 from .engine.chunks import padded
+from .engine.model import counted_rows
 from .experiment.csv_files import write_csv
 from .experiment.files import check_makeable
 from .explain import explain
 from .models.nets.demo_net import demo_network
 from .models.nets.small_cnn import SmallCNN
-from .named import named_methods
 from .score import logit
-from .types import METHODS
+from .types import METHODS, Explain
 
 SHEETS = 6
+PASSES = 100
+BUDGET = "2m"
+WORKERS = 4
 TEST_SEED = 1
 DIGITS = [f"digit {d}" for d in range(10)]
 
@@ -65,8 +69,26 @@ def draw_sheets(demo: Demo, folder: Path) -> list[Path]:
     return done.sheets
 
 
-def plan(demo: Demo, folder: Path, seeds: int, threads: int | None, seed: int) -> AuditPlan:
-    """The audit of all methods on the test scenes."""
+def quick_methods(demo: Demo) -> list[str]:
+    """The methods that run the network at most `PASSES` times for a map: with the others the audit would take an hour."""
+    x, target = demo.scenes.pixels[:1], demo.scenes.targets[:1]
+    found = []
+    for name, method in METHODS.items():
+        with counted_rows() as rows:
+            method(demo.model, x, target)
+        found += [name] if rows[0] <= PASSES else []
+    return found
+
+
+def plan(
+    demo: Demo, folder: Path, seeds: int, threads: int | None, seed: int, every: bool = False, budget: str = BUDGET
+) -> AuditPlan:
+    """The audit of methods on the test scenes.
+
+    Args:
+        threads: of a job; None for one, with a process for each core (the fastest), up to `WORKERS` of them.
+        every: all methods, in place of the quick ones. budget: see `Settings`.
+    """
     count = len(demo.scenes.pixels)
     accuracy = demo.card.get("accuracy", demo.card.get("test_accuracy"))
     about = {
@@ -79,11 +101,13 @@ def plan(demo: Demo, folder: Path, seeds: int, threads: int | None, seed: int) -
     return plan_audit(
         demo.model,
         demo.scenes.pixels,
-        methods=list(METHODS),
+        methods=list(METHODS) if every else quick_methods(demo),
         seeds=seeds,
+        budget=budget,
         out=folder / "audit",
         seed=seed,
-        threads=threads,
+        threads=threads or 1,
+        workers=1 if threads else min(WORKERS, os.cpu_count() or 1),
         factory=SmallCNN,
         device="cpu",
         about=about,
@@ -91,17 +115,18 @@ def plan(demo: Demo, folder: Path, seeds: int, threads: int | None, seed: int) -
     )
 
 
-def inside_mask(demo: Demo, folder: Path, chunk: int = 8) -> pd.DataFrame:
+def inside_mask(demo: Demo, methods: Mapping[str, Explain], folder: Path, chunk: int = 8) -> pd.DataFrame:
     """Share of each map's |value| inside the true mask, beside the share of pixels that the mask covers (chance).
+
+    Args:
+        methods: by name, as the plan has them: with the steps that its budget allows.
 
     Returns:
         One row a method: method, inside (mean over scenes), chance, times (inside / chance); also ``inside_mask.csv``.
     """
     scenes = demo.scenes
     shares: dict[str, list[Tensor]] = {}
-    subject = Subject(
-        demo.model, scenes.pixels, scenes.targets, named_methods(list(METHODS)), (), logit, (), scenes.pixels
-    )
+    subject = Subject(demo.model, scenes.pixels, scenes.targets, methods, (), logit, (), scenes.pixels)
     for start in range(0, len(scenes.pixels), chunk):
         shard = list(range(start, min(start + chunk, len(scenes.pixels))))
         mask = padded(scenes.masks[shard], len(shard))

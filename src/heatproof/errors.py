@@ -1,7 +1,5 @@
 """One tree of exceptions. Every message says what was received, what was expected, and what to do next."""
 
-import torch
-
 
 class HeatproofError(Exception):
     """Base of every error that heatproof raises on purpose."""
@@ -33,4 +31,6 @@ class RunError(HeatproofError):
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: on a GPU, in Python, or on a CPU, where torch says so in the text of an error alone."""
+    import torch
+
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

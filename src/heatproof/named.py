@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from . import methods as _found  # noqa: F401  importing it fills METHODS
 from .combine import COMBINATORS, combine, configure
 from .data.lookup import find_object
 from .errors import InputError

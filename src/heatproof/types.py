@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from .errors import HeatproofError
+
+if TYPE_CHECKING:
+    METHODS: dict[str, Explain]
+    """Every method by name; filled by `method` as the files of ``methods/`` are imported, never listed by hand."""
 
 
 class Score(Protocol):
@@ -59,8 +64,7 @@ class Spec:
     needs: frozenset[tuple[str, str]] = frozenset()
 
 
-METHODS: dict[str, Explain] = {}
-"""Every method by name; filled by `method` as the files of ``methods/`` are imported, never listed by hand."""
+_FOUND: dict[str, Explain] = {}
 
 F = TypeVar("F", bound=Callable[..., Tensor])
 
@@ -72,6 +76,7 @@ def method(**facts: Any) -> Callable[[F], F]:
         **facts: the fields of `Spec`.
 
     Example:
+        >>> from heatproof.types import METHODS
         >>> @method(source="a toy", uses_model=False)
         ... def toy(model, inputs, target=None, *, score=None):
         ...     return inputs * 0
@@ -82,14 +87,27 @@ def method(**facts: Any) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         name = function.__name__
-        held = METHODS.get(name)
+        held = _FOUND.get(name)
         if held is not None and getattr(held, "__module__", None) != function.__module__:
             raise HeatproofError(f"two methods are called {name!r}: in {held.__module__} and in {function.__module__}")
         object.__setattr__(function, "__heatproof_spec__", spec)
-        METHODS[name] = function
+        enter(name, function)
         return function
 
     return mark
+
+
+def enter(name: str, explain: Explain) -> None:
+    """Put a method into `METHODS`."""
+    _FOUND[name] = explain
+
+
+def __getattr__(name: str) -> Any:
+    """`METHODS` is asked for: whoever reads it finds every method, whatever was imported before."""
+    if name != "METHODS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module(".methods", __package__)
+    return _FOUND
 
 
 def spec_of(explain: Explain) -> Spec | None:

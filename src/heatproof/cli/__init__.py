@@ -1,29 +1,31 @@
-"""The command line: explain, audit, bench, paper, report, demo, methods.
+"""The command line: audit, explain, bench, paper, report, methods, demo, doctor.
 
-A module with commands imports what their options need, and a command the rest when it is called: help is quick.
+A module with commands imports what their options need, and a command the rest, torch above all, when it is called: help and
+completion are quick.
 """
 
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from rich.table import Table
 
 from .._version import __version__
-from ..combine import Composed
-from ..types import METHODS, spec_of
+from . import bash, completion
 from .audit import audit
 from .benches import app as bench
-from .console import bar, console, friendly
+from .console import bar, console
+from .demo import demo
+from .doctor import doctor
+from .exit_codes import EXIT_CODES
+from .friendly import Json, Quiet, friendly
+from .group import Commands
+from .methods import methods
 from .options import (
     ClassNames,
     Device,
-    FigureFormat,
     First,
     Function,
     Images,
@@ -42,44 +44,42 @@ from .options import (
     Weights,
 )
 from .paper import app as paper
+from .report import report
+from .result import Result
+
+START, MEASURE, LOOK = "To start with", "Maps and tests", "Results and this installation"
+"""Headings of the help."""
+CODES = "\n".join(f"      {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())
 
 app = typer.Typer(
-    help="""Saliency maps for PyTorch image classifiers, put to the test.
+    cls=Commands,
+    help=f"""Saliency maps for PyTorch image classifiers, put to the test.
 
-    Start with: heatproof demo
+    The first three commands to try:
 
-    Exit codes: 0 done; 1 an error, which says what to do; 2 wrong usage; 3 a verdict of --fail-on; 130 interrupted
-    (finished jobs stay, the same command resumes).""",
+    \b
+      heatproof doctor                 is everything here? A self test of a minute
+      heatproof demo                   the whole on data that comes with it, in minutes
+      heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos
+
+    heatproof COMMAND --help shows the options of a command and an example. Every command takes --json (one JSON document on
+    stdout) and --quiet. Completion of commands and values: heatproof --install-completion. Read on: the README, and the
+    report that every run writes.
+
+    Exit codes:
+
+    \b
+{CODES}""",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(rich_help_panel=START)(friendly(doctor))
+app.command(rich_help_panel=START)(friendly(demo))
 
 
-@app.command()
-@friendly
-def methods() -> None:
-    """List the methods, with their source."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("method", "map", "what it is", "source"):
-        table.add_column(column, overflow="fold", no_wrap=column == "method")
-    for name in sorted(METHODS):
-        spec = spec_of(METHODS[name])
-        line = (METHODS[name].__doc__ or "").strip().splitlines()[0].split("``")[0].strip()
-        if isinstance(made := METHODS[name], Composed):
-            line = f"{replace(made, title='')!r}: {line[0].lower()}{line[1:]}"
-        shape = "channels" if spec and spec.channels else "one channel"
-        table.add_row(name, shape + (", signed" if spec and spec.signed else ""), line, spec.source if spec else "")
-    console.print(table)
-    console.print(
-        "\nOptions in brackets: integrated_gradients(steps=20). Methods of methods: smooth(gradcam, n=10), "
-        "compete(deeplift), vargrad(gradient), times_input(gradcam).",
-        markup=False,
-    )
-
-
-@app.command()
+@app.command(rich_help_panel=MEASURE)
 @friendly
 def explain(
     model: Model,
@@ -98,12 +98,17 @@ def explain(
     preprocess: Function = None,
     class_names: ClassNames = None,
     score: ScoreName = "logit",
-    format: Annotated[str, typer.Option(help="of the sheets: png, pdf or svg")] = "png",
+    format: Annotated[
+        str, typer.Option(help="of the sheets: png, pdf or svg", autocompletion=completion.figures)
+    ] = "png",
     device: Device = "auto",
     threads: Threads = None,
     seed: Seed = 0,
-) -> None:
-    """Draw one sheet for each image: picture, a map for each method, predicted class; and keep the raw maps."""
+) -> Result:
+    """Draw one sheet for each image: picture, a map for each method, predicted class; and keep the raw maps.
+
+    Example: heatproof explain --model torchvision:resnet50 --weights resnet50.safetensors --images photo.jpg
+    """
     from ..audit import DEFAULT_METHODS
     from ..explain import explain as explain_images
     from .inputs import device_from, load_inputs, score_from, set_threads, split_methods, target_from
@@ -130,93 +135,34 @@ def explain(
             progress=lambda n, total: step(n, total, None),
         )
     for name, reason in done.refused.items():
-        console.print(f"not drawn: {name}: {reason}", style="yellow", markup=False)
-    console.print(f"{len(done.sheets)} sheets and raw maps in {folder}", markup=False)
+        console.print(f"not drawn: {name}: {reason}", style="yellow")
+    console.print(f"{len(done.sheets)} sheets and raw maps in {folder}", soft_wrap=True)
+    return Result([folder], {"folder": folder, "sheets": done.sheets, "refused": done.refused})
 
 
-app.command()(friendly(audit))
-app.add_typer(bench, name="bench")
-app.add_typer(paper, name="paper")
-
-
-@app.command()
-@friendly
-def report(
-    folder: Annotated[Path, typer.Argument(help="run folder of an audit, a bench, or claims of papers")],
-    figures: FigureFormat = None,
-) -> None:
-    """Write the tables and the report of a finished run again, from its files."""
-    from ..experiment.folder import read_config
-
-    config = read_config(folder)
-    if "claims" in config:
-        from ..papers.publish import publish
-        from .paper_run import finish as finish_papers
-
-        finish_papers(*publish(folder), [], [])
-    elif "bench" in config:
-        from ..bench import read_bench
-        from .bench_run import finish as finish_bench
-
-        finish_bench(read_bench(folder), figures)
-    elif "directions" in config:
-        from ..roar import read_retrain
-        from .retrain_run import finish as finish_retrain
-
-        finish_retrain(read_retrain(folder), figures)
-    else:
-        from ..audit import read_audit
-        from .shown import finish
-
-        finish(read_audit(folder), figures)
-
-
-@app.command()
-@friendly
-def demo(
-    out: Annotated[Path, typer.Option(help="folder for the results; the same command resumes there")] = Path(
-        "runs/demo"
-    ),
-    images: Annotated[int, typer.Option(min=1, help="test images to audit")] = 32,
-    seeds: Annotated[int, typer.Option(min=1, help="randomisations of each stage")] = 5,
-    threads: Threads = None,
-    seed: Seed = 0,
-) -> None:
-    """Everything on data that comes with it: train a small network on digits pasted on photos, explain, audit.
-
-    No download. The true place of each digit is known, so the share of each map inside it is measured too.
-    """
-    from ..demo import draw_sheets, inside_mask, plan, prepare
-    from .inputs import set_threads
-    from .shown import finish, print_plan, run_with_bar
-
-    set_threads(threads)
-    with bar("training a small network") as step:
-        ready = prepare(out, images, seed, progress=lambda done, total, *_: step(done, total, None))
-    with console.status("drawing sheets"):
-        sheets = draw_sheets(ready, out)
-    planned = plan(ready, out, seeds, threads, seed)
-    print_plan(planned)
-    result = run_with_bar(planned)
-    share = inside_mask(ready, out)
-    finish(result, None)
-    table = Table(box=None, pad_edge=False, title="share of each map inside the true mask", title_justify="left")
-    for column in ("method", "inside", "times chance"):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for row in share.to_dict("records"):
-        table.add_row(row["method"], f"{row['inside']:.0%}", f"{row['times']:.1f}")
-    console.print(table)
-    console.print(f"sheets: {sheets[0].parent}\nreport: {result.report}", markup=False)
+app.command(rich_help_panel=MEASURE)(friendly(audit))
+app.add_typer(bench, name="bench", rich_help_panel=MEASURE)
+app.add_typer(paper, name="paper", rich_help_panel=MEASURE)
+app.command(rich_help_panel=LOOK)(friendly(report))
+app.command(rich_help_panel=LOOK)(friendly(methods))
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False) -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     if version:
-        console.print(f"heatproof {__version__}, torch {torch.__version__}", markup=False)
+        from importlib.metadata import version as installed
+
+        console.print(f"heatproof {__version__}, torch {installed('torch')}")
         raise typer.Exit(0)
 
 
 def main() -> None:
     """The command ``heatproof``."""
+    if bash.asked():
+        bash.answer(app)
     gc.freeze()  # nothing imported is garbage, and looking for some in all of torch takes long, above all as Python ends
     app()

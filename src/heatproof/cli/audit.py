@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..checks.kinds import CHECKS, checks_from
-from ..data.streamed import MOST
-from ..experiment.settings import METRICS, PRESETS
-from .console import console
+from . import completion
+from .console import console, errors, working
+from .exit_codes import DONE, JUDGED
+from .names import AUDIT_PRESETS, CHECKS, METRICS
 from .options import (
     ClassNames,
     Device,
@@ -34,6 +34,7 @@ from .options import (
     Threads,
     Weights,
 )
+from .result import Result
 from .texts import words
 
 if TYPE_CHECKING:
@@ -50,16 +51,28 @@ def audit(
     out: Out = None,
     methods: Methods = None,
     check: Annotated[
-        str, typer.Option(help=f"by commas: {', '.join(CHECKS)}; or all (those that train nothing)")
+        str,
+        typer.Option(
+            help=f"by commas: {', '.join(CHECKS)}; or all (those that train nothing)", autocompletion=completion.checks
+        ),
     ] = "cascading",
     metrics: Annotated[
         str | None,
-        typer.Option(help=f"by commas, with options: ssim(preset=code), hog(cells=4); default: {', '.join(METRICS)}"),
+        typer.Option(
+            help=f"by commas, with options: ssim(preset=code), hog(cells=4); default: {', '.join(METRICS)}",
+            autocompletion=completion.metrics,
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(PRESETS)}")
+        str | None,
+        typer.Option(
+            help=f"settings of Adebayo et al. 2018, as text or as code: {', '.join(AUDIT_PRESETS)}",
+            autocompletion=completion.audit_presets,
+        ),
     ] = None,
-    budget: Annotated[str, typer.Option(help="time to fit into, such as 90s, 10m, 2h; or full")] = "10m",
+    budget: Annotated[
+        str, typer.Option(help="time to fit into, such as 90s, 10m, 2h; or full", autocompletion=completion.budgets)
+    ] = "10m",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and stop")] = False,
     target: Target = None,
     limit: Limit = None,
@@ -74,12 +87,16 @@ def audit(
     score: ScoreName = "logit",
     classes: Annotated[
         str | None,
-        typer.Option(help="explain the original's class throughout (fixed, default) or each network's (predicted)"),
+        typer.Option(
+            help="explain the original's class throughout (fixed, default) or each network's (predicted)",
+            autocompletion=completion.classes,
+        ),
     ] = None,
     init: Annotated[
         str | None,
         typer.Option(
-            help="new weights: original (default), trunc_normal, uniform, permute, or a second checkpoint's file"
+            help="new weights: original (default), trunc_normal, uniform, permute, or a second checkpoint's file",
+            autocompletion=completion.inits,
         ),
     ] = None,
     std_init: Annotated[
@@ -87,14 +104,24 @@ def audit(
     ] = None,
     draws: Annotated[
         str | None,
-        typer.Option(help="new weights once for each seed (nested, default), or again at each stage (fresh)"),
+        typer.Option(
+            help="new weights once for each seed (nested, default), or again at each stage (fresh)",
+            autocompletion=completion.draws,
+        ),
     ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(help="of SmoothGrad and its like: the same for every network (shared, default) or fresh"),
+        typer.Option(
+            help="of SmoothGrad and its like: the same for every network (shared, default) or fresh",
+            autocompletion=completion.noise,
+        ),
     ] = None,
     batch_norm: Annotated[
-        str | None, typer.Option(help="running statistics of randomised blocks: reestimate (default), keep, reset")
+        str | None,
+        typer.Option(
+            help="running statistics of randomised blocks: reestimate (default), keep, reset",
+            autocompletion=completion.batch_norm,
+        ),
     ] = None,
     blocks: Annotated[
         str | None, typer.Option(help="module prefixes in forward order, by commas; default: automatic")
@@ -114,11 +141,17 @@ def audit(
         typer.Option(help="check labels: instead of --train, weights trained on permuted labels; may be repeated"),
     ] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="verdicts that make the exit code 3, by commas: insensitive,input-dominated")
+        str | None,
+        typer.Option(
+            help="verdicts that make the exit code 3, by commas: insensitive,input-dominated",
+            autocompletion=completion.fail_on,
+        ),
     ] = None,
     figures: FigureFormat = None,
     faithfulness: Annotated[bool, typer.Option(help="measure the quick faithfulness score beside each verdict")] = True,
-    keep_maps: Annotated[str, typer.Option(help="raw maps to keep: strips, all, none")] = "strips",
+    keep_maps: Annotated[
+        str, typer.Option(help="raw maps to keep: strips, all, none", autocompletion=completion.keep_maps)
+    ] = "strips",
     chunk: Annotated[
         int, typer.Option(min=1, help="images in one pass; bounds the memory, part of the last digits")
     ] = 8,
@@ -128,15 +161,21 @@ def audit(
         int, typer.Option(min=1, help="processes side by side, on a CPU; with --threads 1, one a core is the fastest")
     ] = 1,
     engine: Annotated[
-        str, typer.Option(help="where jobs run: local, or on a Ray cluster: ray, ray://host:port (a shared --out)")
+        str,
+        typer.Option(
+            help="where jobs run: local, or on a Ray cluster: ray, ray://host:port (a shared --out)",
+            autocompletion=completion.engines,
+        ),
     ] = "local",
     seed: Seed = 0,
-) -> None:
+) -> Result:
     """Test whether maps depend on the network: randomise it block by block, and judge each map against its null.
 
     Example: heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32
     """
     from ..audit import DEFAULT_METHODS, plan_audit
+    from ..checks.kinds import checks_from
+    from ..data.streamed import MOST
     from ..experiment.work import competing
     from ..named import named_methods
     from .inputs import (
@@ -153,7 +192,7 @@ def audit(
     from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
     from .pair_data import about_training, training_data
     from .rehearsal import check_before_training
-    from .shown import finish, print_plan, run_with_bar
+    from .shown import finish, plan_facts, print_plan, run_with_bar
 
     set_threads(threads)
     wanted = verdict_names(fail_on)
@@ -174,7 +213,7 @@ def audit(
     }  # fmt: skip
 
     def planned(pair: Pair | None) -> AuditPlan:
-        with console.status("trying every method on one image"):
+        with working("trying every method on one image"):
             return plan_audit(
                 given.loaded.model if pair is None else pair.true,
                 given.images.held,
@@ -214,12 +253,12 @@ def audit(
         plan = planned(own_pair(relabelled, given, model, images, where) if relabelled.weights else None)
     print_plan(plan)
     if dry_run:
-        return
+        return Result(facts={"plan": plan_facts(plan)})
     result = run_with_bar(plan)
-    finish(result, figures)
+    left = finish(result, figures)
     if failed := failures(result, plan.refused, wanted):
-        console.print(f"--fail-on: {', '.join(failed)}", style="red", markup=False)
-        raise typer.Exit(3)
+        errors.print(f"--fail-on: {', '.join(failed)}", style="red")
+    return replace(left, facts={**left.facts, "failed": failed}, code=JUDGED if failed else DONE)
 
 
 def failures(result: Audit, refused: Iterable[str], wanted: Sequence[str]) -> list[str]:

@@ -11,7 +11,8 @@ import typer
 from ..faithfulness.kind import Kind
 from ..faithfulness.kinds import KINDS
 from . import bench_retrain
-from .console import console, friendly
+from .console import console, working
+from .friendly import friendly
 from .generated import with_options
 from .options import (
     ClassNames,
@@ -35,6 +36,7 @@ from .options import (
     Weights,
 )
 from .patch_training import PatchTraining
+from .result import Result
 
 if TYPE_CHECKING:
     from ..bench import BenchPlan
@@ -103,11 +105,11 @@ def command_of(kind: Kind) -> Any:
         device: Device = "auto",
         threads: Threads = None,
         seed: Seed = 0,
-    ) -> None:
+    ) -> Result:
         from ..bench import plan_bench
         from .bench_data import bench_data
         from .bench_patch import patched, rehearsed
-        from .bench_run import about_bench, asked_methods, finish, print_plan, run_with_bar, source_of_masks
+        from .bench_run import about_bench, asked_methods, finish, plan_facts, print_plan, run_with_bar, source_of_masks
         from .inputs import black_of, device_from, load_inputs, score_from, set_threads, target_from
         from .rehearsal import check_before_training
 
@@ -120,7 +122,7 @@ def command_of(kind: Kind) -> Any:
 
         def planned(given: Inputs, facts: dict[str, Any]) -> BenchPlan:
             data = bench_data(kind, given, masks, grids, target_from(target, given), seed, chunk)
-            with console.status("trying every method on one image"):
+            with working("trying every method on one image"):
                 return plan_bench(
                     kind.name,
                     data.given.loaded.model,
@@ -154,17 +156,27 @@ def command_of(kind: Kind) -> Any:
         else:
             plan = planned(given, {})
         print_plan(plan)
-        if not dry_run:
-            done = run_with_bar(plan)
-            finish(done, figures)
-            for note in done.results.config["warnings"]:
-                if note not in plan.config["warnings"]:  # what only the results could say
-                    console.print(f"note: {note}", style="yellow", markup=False)
+        if dry_run:
+            return Result(facts={"plan": plan_facts(plan)})
+        done = run_with_bar(plan)
+        left = finish(done, figures)
+        for note in done.results.config["warnings"]:
+            if note not in plan.config["warnings"]:  # what only the results could say
+                console.print(f"note: {note}", style="yellow")
+        return left
 
-    text = f"{kind.title}. {kind.about}\n\nSource: {kind.source}"
+    text = f"{kind.title}. {kind.about}\n\nSource: {kind.source}\n\nExample: {_example(kind)}"
     training = PatchTraining if kind.name == "patch" else Nothing
     made = with_options(run, {"chosen": kind.options, "training": training}, kind.name, text, _unused(kind))
     return friendly(made)
+
+
+def _example(kind: Kind) -> str:
+    masks = " --masks boxes.csv" if kind.masks == "needed" else ""
+    train = " --train training-photos" if kind.name == "patch" else ""
+    return (
+        f"heatproof bench {kind.name} --model torchvision:resnet50 --weights w.safetensors --data photos{masks}{train}"
+    )
 
 
 def _unused(kind: Kind) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import console
+from . import completion
+from .console import console, working
 from .options import ClassNames, Device, FigureFormat, Methods, Numbers, Out, Seed, Size, Weights
+from .result import Result
 from .texts import floats, numbers, words
 
 Network = Annotated[
@@ -37,7 +39,11 @@ def command(direction: str) -> Any:
         weights: Weights = None,
         out: Out = None,
         preset: Annotated[
-            str | None, typer.Option(help="RectGrad paper, table 1: paper (240 trainings) or reduced (half an hour)")
+            str | None,
+            typer.Option(
+                help="RectGrad paper, table 1: paper (240 trainings) or reduced (half an hour)",
+                autocompletion=completion.retrain_presets,
+            ),
         ] = None,
         both: Annotated[bool, typer.Option("--both", help="both roar and kar, in the same run")] = False,
         methods: Methods = None,
@@ -70,7 +76,7 @@ def command(direction: str) -> Any:
         threads: Annotated[int, typer.Option(min=1, help="CPU threads of a job; part of the last digits")] = 1,
         device: Device = "auto",
         seed: Seed = 0,
-    ) -> None:
+    ) -> Result:
         from ..data.cifar import cifar_folder
         from ..data.labels import read_class_names
         from ..data.preprocess import override
@@ -80,7 +86,15 @@ def command(direction: str) -> Any:
         from ..named import named_methods
         from ..roar import TABLE_1, plan_retrain
         from .inputs import device_from, set_threads, split_methods
-        from .retrain_run import about_retrain, finish, preset_named, print_plan, retrained_network, run_with_bar
+        from .retrain_run import (
+            about_retrain,
+            finish,
+            plan_facts,
+            preset_named,
+            print_plan,
+            retrained_network,
+            run_with_bar,
+        )
         from .retrain_sets import read_sets
 
         set_threads(threads)
@@ -107,7 +121,7 @@ def command(direction: str) -> Any:
                 (len(sets.train[0]), len(sets.test[0])), RetrainSettings(loaded.factory, **chosen), list(named),
             )
         )  # fmt: skip
-        with console.status("trying every method on one image"):
+        with working("trying every method on one image"):
             plan = plan_retrain(
                 loaded.model if loaded.trained else None,
                 sets.train,
@@ -125,9 +139,10 @@ def command(direction: str) -> Any:
             )
         print_plan(plan)
         if not dry_run:
-            finish(run_with_bar(plan), figures)
-        elif why := refusal(plan.folder, plan.config):
-            console.print(f"note: the run will be refused: {why}", style="yellow", markup=False)
+            return finish(run_with_bar(plan), figures)
+        if why := refusal(plan.folder, plan.config):
+            console.print(f"note: the run will be refused: {why}", style="yellow")
+        return Result(facts={"plan": {**plan_facts(plan), "will_be_refused": why}})
 
     what, which = ("Remove", "without") if direction == "roar" else ("Keep", "on nothing but")
     run.__doc__ = f"""{what} and retrain: networks trained {which} the pixels that maps call salient.

@@ -13,7 +13,8 @@ from ..report.bench import bench_figures, bench_tables
 from .bench_data import BenchData
 from .console import bar, console, print_files
 from .inputs import about, split_methods
-from .tables import print_tables
+from .result import Result
+from .tables import print_tables, records
 
 
 def asked_methods(text: str | None, psi: str | None) -> list[str]:
@@ -46,12 +47,12 @@ def print_plan(plan: BenchPlan) -> None:
         markup=False,
     )
     for name, reason in plan.refused.items():
-        console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
+        console.print(f"refused: {name}: {reason}", style="yellow")
     for warning in plan.config["warnings"]:
-        console.print(f"note: {warning}", style="yellow", markup=False)
+        console.print(f"note: {warning}", style="yellow")
     done = len(plan.jobs) - plan.left
     finished = f", {done} of them finished" if done else ""
-    console.print(f"{len(plan.jobs)} jobs{finished}, in {plan.folder}", markup=False)
+    console.print(f"{len(plan.jobs)} jobs{finished}, in {plan.folder}")
 
 
 def run_with_bar(plan: BenchPlan) -> Benched:
@@ -59,8 +60,21 @@ def run_with_bar(plan: BenchPlan) -> Benched:
         return run_bench(plan, step)
 
 
-def finish(done: Benched, format: str | None) -> None:
+def plan_facts(plan: BenchPlan) -> dict[str, Any]:
+    """The plan as keys of a document."""
+    found = {"jobs": len(plan.jobs), "jobs_left": plan.left, "methods": plan.config["methods"], "folder": plan.folder}
+    return {**found, "refused": plan.refused, "warnings": plan.config["warnings"]}
+
+
+def finish(done: Benched, format: str | None) -> Result:
     """The tables, and where the files are."""
     print_tables(bench_tables(done.results))
     drawn = bench_figures(done.results, format) if format else None  # type: ignore[arg-type]
-    print_files(done.folder, done.report, drawn)
+    results = done.results
+    facts = {
+        "summary": records(results.summary),
+        "curves": records(results.curves),
+        "refused": records(results.refused),
+    }
+    files = print_files(done.folder, done.report, drawn)
+    return Result([done.report], {**files, **facts, "warnings": results.config["warnings"]})

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+
+from .names import BENCHES
 
 
 class Benches(TyperGroup):
@@ -18,6 +20,12 @@ class Benches(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         self._make()
         return super().get_command(ctx, cmd_name)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Names alone, for which no bench need be imported."""
+        light: Any = TyperGroup(name=ctx.info_name, commands={name: TyperCommand(name) for name in BENCHES})
+        context = type(ctx)(light, parent=ctx.parent, info_name=ctx.info_name, resilient_parsing=True)
+        return light.shell_complete(context, incomplete)
 
     def _make(self) -> None:
         if not self.commands:

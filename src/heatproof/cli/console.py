@@ -1,27 +1,18 @@
-"""What every command prints with: the console, progress bars, errors as one readable text."""
+"""What every command prints with: the consoles and progress bars."""
 
 from __future__ import annotations
 
-import io
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol
 
-import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
+from rich.text import Text
 
-from ..errors import HeatproofError, out_of_memory
 from .plain_console import PlainConsole
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Step(Protocol):
@@ -34,58 +25,29 @@ console = PlainConsole()
 errors = PlainConsole(stderr=True)
 
 
-def friendly(command: Callable[P, R]) -> Callable[P, R]:
-    """Errors as one readable text with exit code 1; Ctrl-C as 130, SIGTERM as 143."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        _print_every_name()
-        try:
-            with ended_as_interrupted():
-                return command(*args, **kwargs)
-        except KeyboardInterrupt as error:
-            number = error.args[0] if error.args else signal.SIGINT
-            how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-            errors.print(f"heatproof: {how}; finished jobs stay, the same command goes on from here", style="yellow")
-            raise typer.Exit(128 + number) from error
-        except Exception as error:
-            if out_of_memory(error):
-                errors.print(
-                    "heatproof: out of memory; try a smaller --chunk (of bench roar and kar also --stack, networks trained "
-                    "at once), or --device cpu. Finished jobs stay.",
-                    style="red",
-                )
-            elif isinstance(error, HeatproofError):
-                errors.print(f"heatproof: {error}", style="red", markup=False)
-            else:
-                raise
-            raise typer.Exit(1) from error
-
-    return run
-
-
-def _print_every_name() -> None:
-    """Names of files may hold bytes that are no text: they are printed as such, where Python would raise."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 @contextmanager
-def ended_as_interrupted() -> Iterator[None]:
-    """Within: SIGTERM, with which schedulers end jobs, leaves as Ctrl-C does, with nothing half-written behind."""
-
-    def interrupted(number: int, _: object) -> None:
-        raise KeyboardInterrupt(number)
-
-    if threading.current_thread() is not threading.main_thread():  # where Python takes no signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupted)
+def spoken(to_stderr: bool, quiet: bool) -> Iterator[None]:
+    """Within: what is printed goes to stderr, or, but for errors, nowhere."""
+    console.stderr, console.quiet, errors.bars = to_stderr, quiet, not quiet
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        console.stderr, console.quiet, errors.bars = False, False, True
+
+
+@contextmanager
+def working(on: str) -> Iterator[None]:
+    """A spinner beside what is being done, on a terminal."""
+    if not errors.live:
+        yield
+        return
+    with errors.status(Text(on)):
+        yield
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    """Bars on stderr, so that they are seen where stdout goes to a file; none where stderr is no terminal."""
+    return Progress(*columns, console=errors, transient=True, redirect_stdout=False, disable=not errors.live)
 
 
 @contextmanager
@@ -99,7 +61,7 @@ def bar(what: str) -> Iterator[Step]:
         TextColumn("{task.fields[left]}", markup=False),
     )
     first: tuple[float, int] | None = None  # so that what an earlier run did is not counted as fast
-    with Progress(*columns, console=console, transient=True) as shown:
+    with _progress(*columns) as shown:
         task = shown.add_task(what, total=None, left="")
 
         def step(done: int, total: int, left: float | None = None, word: str = "") -> None:
@@ -122,7 +84,7 @@ def epochs_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
     """
     start, steps = time.monotonic(), 0
     columns = (_words("description"), TimeElapsedColumn(), _words("fields[left]"))
-    with Progress(*columns, console=console, transient=True) as shown:
+    with _progress(*columns) as shown:
         task = shown.add_task(what, total=None, left="")
 
         def told(done: int, most: int, word: str) -> None:
@@ -139,12 +101,16 @@ def _words(name: str) -> TextColumn:
     return TextColumn(f"{{task.{name}}}", table_column=Column(overflow="fold"), markup=False)
 
 
-def print_files(folder: Path, report: Path, drawn: Sequence[Path] | None = None) -> None:
-    """Where a run's figures, report and tables are."""
+def print_files(folder: Path, report: Path, drawn: Sequence[Path] | None = None) -> dict[str, Any]:
+    """Where a run's figures, report and tables are: printed, and as the keys folder, report and files of a document."""
+    tables = sorted(folder.glob("*.csv"))
     if drawn is not None:
-        console.print(f"{len(drawn)} figures in {folder / 'figures'}", markup=False)
-    console.print(f"report: {report}", markup=False)
-    console.print(f"beside it: {', '.join(sorted(p.name for p in folder.glob('*.csv')))}", markup=False)
+        console.print(f"{len(drawn)} figures in {folder / 'figures'}", soft_wrap=True)
+    console.print(
+        f"report: {report}", soft_wrap=True
+    )  # a path that is broken into lines can be neither copied nor opened
+    console.print(f"beside it: {', '.join(p.name for p in tables)}")
+    return {"folder": folder, "report": report, "files": [*tables, *(drawn or ())]}
 
 
 def minutes(value: float) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
 from ..errors import InputError
 from .texts import words
 
+R = TypeVar("R")
+
 
 def with_options(
-    command: Callable[..., None], options: Mapping[str, type[Any]], name: str, text: str, without: Collection[str] = ()
-) -> Callable[..., None]:
+    command: Callable[..., R], options: Mapping[str, type[Any]], name: str, text: str, without: Collection[str] = ()
+) -> Callable[..., R]:
     """The command with an option for every field of some dataclasses behind its own; fields marked internal are left out.
 
     Args:
@@ -26,11 +28,11 @@ def with_options(
     shared = [p for p in own if p.name not in (*options, *without)]
     made = {key: _made(kind) for key, kind in options.items()}
 
-    def run(**given: Any) -> None:
+    def run(**given: Any) -> R:
         held = {
             key: {n: _value(n, given.pop(n), kind) for n, (kind, _) in found.items()} for key, found in made.items()
         }
-        command(**given, **held)
+        return command(**given, **held)
 
     extra = [parameter for found in made.values() for _, parameter in found.values()]
     keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*shared, *extra]]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from rich.text import Text
 
 from ..checks.draws import INITS
 from ..data.choice import Split
@@ -27,7 +26,7 @@ from ..models.spec import LoadedModel, load_model
 from ..score import SCORES, logit
 from ..score import classes as class_count
 from ..types import METHODS, Score, name_of
-from .console import bar, console
+from .console import bar, console, working
 from .texts import floats, words
 
 
@@ -58,7 +57,7 @@ def load_inputs(
     most: int | None = None,
 ) -> Inputs:
     """Model, images and class names, as the options of every command give them. most: see `read_images`."""
-    with console.status(Text(f"loading {model}")):
+    with working(f"loading {model}"):
         loaded = load_model(model, weights, device=device_from(device))
     how = override(loaded.preprocess, size=size, resize=resize, mean=floats(mean), std=floats(std), function=preprocess)
     with bar("reading images") as step:
@@ -67,7 +66,7 @@ def load_inputs(
             order="first" if first else "spread", most=most,
         )  # fmt: skip
     for file, reason in found.skipped:
-        console.print(f"skipped: {file}: {reason}", style="yellow", markup=False)
+        console.print(f"skipped: {file}: {reason}", style="yellow")
     listed = tuple(read_class_names(class_names)) if class_names else None
     if listed:
         _check_listed(listed, found, loaded)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..score import SCORES
+from . import completion
+from .names import SCORES
 
 
 def _drawn(value: str | None) -> str | None:
@@ -20,7 +21,8 @@ def _drawn(value: str | None) -> str | None:
 Model = Annotated[
     str,
     typer.Option(
-        help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:factory, or a .pt2 file (torch.export)"
+        help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:factory, or a .pt2 file (torch.export)",
+        autocompletion=completion.models,
     ),
 ]
 Weights = Annotated[
@@ -47,7 +49,8 @@ Function = Annotated[
 Methods = Annotated[
     str | None,
     typer.Option(
-        help="separated by commas, with options: 'gradient, integrated_gradients(steps=20), mypackage.maps:mine'"
+        help="separated by commas, with options: 'gradient, integrated_gradients(steps=20), mypackage.maps:mine'",
+        autocompletion=completion.methods,
     ),
 ]
 Target = Annotated[
@@ -58,17 +61,28 @@ ClassNames = Annotated[
     Path | None, typer.Option(help="file of class names: json, or one a line; default: the preset's")
 ]
 ScoreName = Annotated[
-    str, typer.Option("--score", help=f"what is explained: {', '.join(SCORES)}, or package.module:function")
+    str,
+    typer.Option(
+        "--score",
+        help=f"what is explained: {', '.join(SCORES)}, or package.module:function",
+        autocompletion=completion.scores,
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1", autocompletion=completion.devices)]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=4096, help="CPU threads of a job; part of the result's last digits")
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="of all randomness")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results; the same command resumes there")]
-FigureFormat = Annotated[str | None, typer.Option(callback=_drawn, help="also write the figures as png, pdf or svg")]
+FigureFormat = Annotated[
+    str | None,
+    typer.Option(callback=_drawn, help="also write the figures as png, pdf or svg", autocompletion=completion.figures),
+]
 First = Annotated[bool, typer.Option("--first", help="with --limit: the first images, not evenly spread ones")]
 Split = Annotated[
     str | None,
-    typer.Option(help="part of MNIST, CIFAR-10 or a folder with train/ and test/: test (default there) or train"),
+    typer.Option(
+        help="part of MNIST, CIFAR-10 or a folder with train/ and test/: test (default there) or train",
+        autocompletion=completion.splits,
+    ),
 ]

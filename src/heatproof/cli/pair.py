@@ -106,7 +106,7 @@ def _told(pair: Pair) -> None:
         console.print(
             f"{gate['name']}: {_percent(gate['value'])} ({gate['rule']} {gate['limit']:.1%}): {holds}", markup=False
         )
-    console.print(pair.gates["why"], style=None if pair.gates["concluded"] else "yellow", markup=False)
+    console.print(pair.gates["why"], style=None if pair.gates["concluded"] else "yellow")
 
 
 def _percent(value: float | None) -> str:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .console import friendly
+from . import completion
+from .friendly import friendly
 from .options import Device
+from .result import Result
 
 app = typer.Typer(
     help="""Claims of the four papers behind heatproof, each measured again.
@@ -22,7 +24,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Which = Annotated[
-    list[str], typer.Argument(help="all, a paper (cgi, sanity-checks, fullgrad, rectgrad), or ids of claims (S0-Fig5)")
+    list[str],
+    typer.Argument(
+        help="all, a paper (cgi, sanity-checks, fullgrad, rectgrad), or ids of claims (S0-Fig5)",
+        autocompletion=completion.claims,
+    ),
 ]
 Data = Annotated[
     Path | None, typer.Option(help="the data folder; default: the environment variable HEATPROOF_DATA, else data")
@@ -31,7 +37,8 @@ Budget = Annotated[
     str,
     typer.Option(
         help="quick: 15 minutes on two cores, without label-randomised training and ROAR; full: three hours on two "
-        "cores, with named reductions, or the papers' own sizes on a GPU"
+        "cores, with named reductions, or the papers' own sizes on a GPU",
+        autocompletion=completion.paper_budgets,
     ),
 ]
 
@@ -39,12 +46,17 @@ Budget = Annotated[
 @app.command("list")
 @friendly
 def list_claims(
-    which: Annotated[list[str] | None, typer.Argument(help="papers or ids; default: all")] = None,
-) -> None:
-    """List the claims: what each paper says, where, what it published, and in which budget it is measured."""
+    which: Annotated[
+        list[str] | None, typer.Argument(help="papers or ids; default: all", autocompletion=completion.claims)
+    ] = None,
+) -> Result:
+    """List the claims: what each paper says, where, what it published, and in which budget it is measured.
+
+    Example: heatproof paper list fullgrad
+    """
     from .paper_run import print_claims
 
-    print_claims(which or ["all"])
+    return print_claims(which or ["all"])
 
 
 @app.command("run")
@@ -61,11 +73,13 @@ def run(
         int | None, typer.Option(min=1, help="processes side by side, one thread each; default: the cores, on a GPU 1")
     ] = None,
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Measure claims again: trains what is needed, then prints each claim with its verdict and draws the gallery.
 
     Whatever is finished stays: the same command goes on where it was interrupted.
+
+    Example: heatproof paper run fullgrad --budget quick --data DATA
     """
     from .paper_run import measure
 
-    measure(which, budget, data, out, workers, device)
+    return measure(which, budget, data, out, workers, device)

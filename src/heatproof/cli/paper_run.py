@@ -22,16 +22,19 @@ from ..papers.run import NOT_IN_BUDGET, PaperPlan, Reporter, check_folder, plan_
 from ..papers.verdicts import CANNOT, HELD, NOT_HELD, OUT, VERDICTS, Claims
 from ..report.words import count
 from ..training.options import usable
-from .console import Step, bar, console, minutes
+from .console import Step, bar, console, minutes, working
+from .result import Result
+from .tables import records
 
 MANY = 40
 """More claims than that take a line each."""
 COLOURS = {HELD: "green", NOT_HELD: "red", CANNOT: "yellow"}
 
 
-def print_claims(which: list[str]) -> None:
+def print_claims(which: list[str]) -> Result:
     """What each paper says, in tables."""
     papers, ids = chosen(which)
+    listed: list[dict[str, str]] = []
     for paper in PAPERS.values():
         claims = [c for c in paper.claims if paper.name in papers or c.id in ids]
         if not claims:
@@ -42,11 +45,12 @@ def print_claims(which: list[str]) -> None:
         for claim in claims:
             about = (claim.says, claim.source, claim.published, _budgets(claim.experiment, paper.name))
             table.add_row(claim.id, *map(Text, about))
+            keys = ("paper", "id", "claim", "source", "published", "budgets")
+            listed.append(dict(zip(keys, (paper.name, claim.id, *about), strict=True)))
         console.print(table)
         console.print()
-    console.print(
-        "heatproof paper run ID ... measures some, heatproof paper run all measures everything.", markup=False
-    )
+    console.print("heatproof paper run ID ... measures some, heatproof paper run all measures everything.")
+    return Result([claim["id"] for claim in listed], {"claims": listed})
 
 
 def _budgets(experiment: str, paper: str) -> str:
@@ -57,7 +61,7 @@ def _budgets(experiment: str, paper: str) -> str:
     return ", ".join(name for name, m in zip(("quick", "full"), found.minutes, strict=True) if m is not None)
 
 
-def measure(which: list[str], budget: str, data: Path | None, out: Path, workers: int | None, device: str) -> None:
+def measure(which: list[str], budget: str, data: Path | None, out: Path, workers: int | None, device: str) -> Result:
     """Train what is needed, measure, and print the verdicts; the arguments are the options of ``paper run``."""
     if budget not in ("quick", "full"):
         raise InputError(f"--budget {budget!r}; expected quick or full")
@@ -75,9 +79,9 @@ def measure(which: list[str], budget: str, data: Path | None, out: Path, workers
         with _bars() as told:
             run_papers(plan, processes, told)
     finally:  # what is finished can be read, whatever stopped the rest
-        with console.status("drawing the gallery"):
+        with working("drawing the gallery"):
             claims, page = publish(folder)
-    finish(claims, page, papers, ids)
+    return finish(claims, page, papers, ids)
 
 
 def _print_plan(plan: PaperPlan, workers: int) -> None:
@@ -93,9 +97,9 @@ def _print_plan(plan: PaperPlan, workers: int) -> None:
     )
     out = [name for name, why in plan.left_out.items() if why == NOT_IN_BUDGET]
     if out:
-        console.print(f"not in this budget: {', '.join(out)}", markup=False)
+        console.print(f"not in this budget: {', '.join(out)}")
     for why in dict.fromkeys(why for why in plan.left_out.values() if why != NOT_IN_BUDGET):
-        console.print(f"left out: {why}", style="yellow", markup=False)
+        console.print(f"left out: {why}", style="yellow")
 
 
 @contextmanager
@@ -113,7 +117,7 @@ def _bars() -> Iterator[Reporter]:
         yield told
 
 
-def finish(claims: Claims, page: Path, papers: list[str], ids: list[str]) -> None:
+def finish(claims: Claims, page: Path, papers: list[str], ids: list[str]) -> Result:
     """The verdicts of what was asked for, their counts, and where the files are."""
     table = claims.table
     shown = table[table["paper"].isin(papers) | table["id"].isin(ids)] if papers or ids else table
@@ -121,11 +125,13 @@ def finish(claims: Claims, page: Path, papers: list[str], ids: list[str]) -> Non
         console.print(_verdicts(PAPERS[str(name)].title, rows, brief=len(shown) > MANY))
         console.print()
     counts = shown["verdict"].value_counts()
-    console.print(", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts), markup=False)
-    console.print(f"gallery: {page}", markup=False)
-    console.print(f"beside it: {', '.join(sorted(p.name for p in claims.folder.glob('*.[cm][sd]*')))}", markup=False)
+    console.print(", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts))
+    console.print(f"gallery: {page}", soft_wrap=True)
+    console.print(f"beside it: {', '.join(sorted(p.name for p in claims.folder.glob('*.[cm][sd]*')))}")
     if len(shown) > MANY:
-        console.print("what was measured: papers.md, the gallery, or heatproof paper run ID", markup=False)
+        console.print("what was measured: papers.md, the gallery, or heatproof paper run ID")
+    facts = {"folder": claims.folder, "gallery": page, "claims": records(shown), "counts": counts.to_dict()}
+    return Result([page], facts)
 
 
 def _verdicts(title: str, rows: pd.DataFrame, brief: bool) -> Table:

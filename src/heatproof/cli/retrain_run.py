@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
-
 from ..errors import InputError
 from ..faithfulness.retrain_plan import RetrainPlan
 from ..faithfulness.retrain_presets import PRESETS, Preset
@@ -17,9 +15,10 @@ from ..models.spec import LoadedModel, load_model
 from ..report.bench_export import retrain_figures
 from ..report.retrain_tables import interval_words, retrain_tables
 from ..roar import Retrained, run_retrain
-from .console import bar, console, print_files
+from .console import bar, console, print_files, working
+from .result import Result
 from .retrain_sets import Sets
-from .tables import print_tables
+from .tables import print_tables, records
 
 
 def preset_named(name: str | None) -> Preset:
@@ -36,7 +35,7 @@ def retrained_network(model: str | None, weights: Path | None, held: Preset, dev
     spec = model or held.model
     if spec is None:
         raise InputError("give --model, a factory of the network to retrain, or --preset, which brings one")
-    with console.status(Text(f"loading {spec}")):
+    with working(f"loading {spec}"):
         loaded = load_model(spec, weights, device=device)
     if loaded.factory is None:
         raise InputError(f"{spec} makes no network with random weights, and networks are retrained here from such; give a "
@@ -64,9 +63,9 @@ def print_plan(plan: RetrainPlan) -> None:
     """How many networks will be trained on what; what was refused and why; what a preset reduced."""
     c = plan.config
     for name, reason in plan.refused.items():
-        console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
+        console.print(f"refused: {name}: {reason}", style="yellow")
     for note in (*c.get("warnings", ()), *c.get("reduced", ())):
-        console.print(f"note: {note}", style="yellow", markup=False)
+        console.print(f"note: {note}", style="yellow")
     train, test = (len(part[0]) for part in (plan.task.train, plan.task.test))
     console.print(
         f"{len(plan.entries)} entries, {len(plan.trained)} networks trained on {train} images and tested on {test}: "
@@ -84,9 +83,22 @@ def run_with_bar(plan: RetrainPlan) -> Retrained:
         return run_retrain(plan, step, lambda done, total, word: first(done, total, None, word))
 
 
-def finish(done: Retrained, format: str | None) -> None:
+def plan_facts(plan: RetrainPlan) -> dict[str, Any]:
+    """The plan as keys of a document."""
+    found = {"jobs": len(plan.jobs), "jobs_left": plan.left, "networks": len(plan.trained), "folder": plan.folder}
+    return {**found, "refused": plan.refused, "warnings": plan.config.get("warnings", [])}
+
+
+def finish(done: Retrained, format: str | None) -> Result:
     """The tables, and where the files are."""
     print_tables(retrain_tables(done.results))
-    console.print(interval_words(done.results), markup=False)
+    console.print(interval_words(done.results))
     drawn = retrain_figures(done.results, format) if format else None  # type: ignore[arg-type]
-    print_files(done.folder, done.report, drawn)
+    results = done.results
+    facts = {
+        "areas": records(results.areas),
+        "accuracies": records(results.accuracies),
+        "refused": records(results.refused),
+    }
+    files = print_files(done.folder, done.report, drawn)
+    return Result([done.report], {**files, **facts, "warnings": results.config.get("warnings", [])})

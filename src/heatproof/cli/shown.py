@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..audit import Audit, AuditPlan, prepare, run_audit
 from ..experiment.budget import seconds_of
 from ..plots._select import without_verdict
 from ..report.export import figures as export_figures
 from .console import bar, console, minutes, print_files
-from .tables import tables
+from .result import Result
+from .tables import records, tables
 
 
 def print_plan(plan: AuditPlan) -> None:
@@ -27,11 +30,11 @@ def print_plan(plan: AuditPlan) -> None:
     if limit and plan.minutes * 60 > 1.5 * limit:
         over = minutes(plan.minutes - limit / 60)
         note = f"note: over the budget of {c['budget']} by {over} on this machine; fewer methods or images make it less"
-        console.print(note, style="yellow", markup=False)
+        console.print(note, style="yellow")
     for name, reason in plan.refused.items():
-        console.print(f"refused: {name}: {reason}", style="yellow", markup=False)
+        console.print(f"refused: {name}: {reason}", style="yellow")
     for warning in c["warnings"]:
-        console.print(f"note: {warning}", style="yellow", markup=False)
+        console.print(f"note: {warning}", style="yellow")
     done = len(plan.jobs) - plan.left
     share = plan.left / len(plan.jobs)
     console.print(
@@ -51,7 +54,18 @@ def run_with_bar(plan: AuditPlan) -> Audit:
         return run_audit(plan, step)
 
 
-def finish(result: Audit, format: str | None) -> None:
+def plan_facts(plan: AuditPlan) -> dict[str, Any]:
+    """The plan as keys of a document."""
+    c = plan.config
+    return {
+        "model": c["model"], "images": len(plan.subject.images), "methods": list(plan.subject.methods),
+        "stages": c["stages"], "seeds": c["chosen"]["seeds"], "nulls": c["nulls"], "most_steps": c["chosen"]["effort"],
+        "jobs": len(plan.jobs), "jobs_left": plan.left, "minutes": plan.minutes * plan.left / len(plan.jobs),
+        "megabytes": plan.megabytes, "folder": plan.folder, "refused": plan.refused, "warnings": c["warnings"],
+    }  # fmt: skip
+
+
+def finish(result: Audit, format: str | None) -> Result:
     """What was asked for, as tables, and where the files are."""
     results = result.results
     judged = not without_verdict(results)
@@ -59,10 +73,17 @@ def finish(result: Audit, format: str | None) -> None:
         console.print(table)
         console.print()
     if not judged:
-        console.print("no verdict asked for: none of these checks carries one", markup=False)
+        console.print("no verdict asked for: none of these checks carries one")
     drawn = export_figures(results, format) if format else None  # type: ignore[arg-type]
-    print_files(result.folder, result.report, drawn)
+    files = print_files(result.folder, result.report, drawn)
     if judged:
         console.print(
             "A map that passes is not thereby right: a random map passes too. Read the faithfulness beside it."
         )
+    facts = {
+        "verdicts": records(results.verdicts) if judged else [],
+        "checks": records(results.by_check),
+        "refused": results.config.get("refused", {}),
+        "warnings": results.config.get("warnings", []),
+    }
+    return Result([result.report], {**files, **facts})

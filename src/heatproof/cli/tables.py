@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pandas import DataFrame
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +31,11 @@ def print_tables(found: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str
             cells = [[row[place] for place in part] for row in rows]
             console.print(_table(title, [heads[place] for place in part], cells))
             console.print()
+
+
+def records(table: DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, for a document."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
 WORD, GAP, NAME = 14, 2, 30

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..types import METHODS, Explain, Spec, name_of, spec_of
+from ..types import Explain, Spec, enter, name_of, spec_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def configure(explain: Explain, **options: Any) -> Explain:
 def entry(name: str, composed: Composed) -> Composed:
     """A composition under a name of its own, entered in `METHODS` (smoothgrad)."""
     named = replace(composed, title=name)
-    METHODS[name] = named
+    enter(name, named)
     return named
 
 
