@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from heatproof.cli import tables as shell_tables
-from heatproof.cli.plain_console import PlainConsole
+from heatproof.plain_console import PlainConsole
 from test_cli import FAST, run
 from test_cli import place as place
 

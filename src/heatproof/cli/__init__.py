@@ -186,9 +186,10 @@ def demo(
 
     No download. The true place of each digit is known, so the share of each map inside it is measured too.
     """
+    from ..audit import run_audit
     from ..demo import draw_sheets, inside_mask, plan, prepare
     from .inputs import set_threads
-    from .shown import finish, print_plan, run_with_bar
+    from .shown import finish, print_plan
 
     set_threads(threads)
     with bar("training a small network") as step:
@@ -197,7 +198,7 @@ def demo(
         sheets = draw_sheets(ready, out)
     planned = plan(ready, out, seeds, threads, seed)
     print_plan(planned)
-    result = run_with_bar(planned)
+    result = run_audit(planned, "auto")
     share = inside_mask(ready, out)
     finish(result, None)
     table = Table(box=None, pad_edge=False, title="share of each map inside the true mask", title_justify="left")

@@ -104,10 +104,10 @@ def command_of(kind: Kind) -> Any:
         threads: Threads = None,
         seed: Seed = 0,
     ) -> None:
-        from ..bench import plan_bench
+        from ..bench import plan_bench, run_bench
         from .bench_data import bench_data
         from .bench_patch import patched, rehearsed
-        from .bench_run import about_bench, asked_methods, finish, print_plan, run_with_bar, source_of_masks
+        from .bench_run import about_bench, asked_methods, finish, print_plan, source_of_masks
         from .inputs import black_of, device_from, load_inputs, score_from, set_threads, target_from
         from .rehearsal import check_before_training
 
@@ -155,7 +155,7 @@ def command_of(kind: Kind) -> Any:
             plan = planned(given, {})
         print_plan(plan)
         if not dry_run:
-            done = run_with_bar(plan)
+            done = run_bench(plan, "auto")
             finish(done, figures)
             for note in done.results.config["warnings"]:
                 if note not in plan.config["warnings"]:  # what only the results could say

@@ -78,9 +78,9 @@ def command(direction: str) -> Any:
         from ..faithfulness.retrain_published import Used, beside_paper
         from ..faithfulness.retrain_settings import RetrainSettings
         from ..named import named_methods
-        from ..roar import TABLE_1, plan_retrain
+        from ..roar import TABLE_1, plan_retrain, run_retrain
         from .inputs import device_from, set_threads, split_methods
-        from .retrain_run import about_retrain, finish, preset_named, print_plan, retrained_network, run_with_bar
+        from .retrain_run import about_retrain, finish, preset_named, print_plan, retrained_network
         from .retrain_sets import read_sets
 
         set_threads(threads)
@@ -125,7 +125,7 @@ def command(direction: str) -> Any:
             )
         print_plan(plan)
         if not dry_run:
-            finish(run_with_bar(plan), figures)
+            finish(run_retrain(plan, "auto"), figures)
         elif why := refusal(plan.folder, plan.config):
             console.print(f"note: the run will be refused: {why}", style="yellow", markup=False)
 

@@ -16,8 +16,8 @@ from ..faithfulness.retrain_presets import PRESETS, Preset
 from ..models.spec import LoadedModel, load_model
 from ..report.bench_export import retrain_figures
 from ..report.retrain_tables import interval_words, retrain_tables
-from ..roar import Retrained, run_retrain
-from .console import bar, console, print_files
+from ..roar import Retrained
+from .console import console, print_files
 from .retrain_sets import Sets
 from .tables import print_tables
 
@@ -77,11 +77,6 @@ def print_plan(plan: RetrainPlan) -> None:
     console.print(
         f"{len(plan.jobs)} jobs{f', {done} of them finished' if done else ''}, in {plan.folder}", markup=False
     )
-
-
-def run_with_bar(plan: RetrainPlan) -> Retrained:
-    with bar("jobs") as step, bar("training the network that is explained") as first:
-        return run_retrain(plan, step, lambda done, total, word: first(done, total, None, word))
 
 
 def finish(done: Retrained, format: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from ..visible import visible
+from .visible import visible
 
 
 class PlainConsole(Console):
