@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .faithfulness.noise_level import noise_level as noise_level
     from .faithfulness.pixel import pixel_perturbation as pixel_perturbation
     from .faithfulness.removal import Perturbation as Perturbation
+    from .notebook.sheet import show as show
     from .roar import kar as kar
     from .roar import roar as roar
     from .similarity.hog import hog_similarity as hog_similarity
@@ -95,6 +96,7 @@ make_lazy(
         "faithfulness.noise_level": "noise_level",
         "faithfulness.pixel": "pixel_perturbation",
         "faithfulness.removal": "Perturbation",
+        "notebook.sheet": "show",
         "roar": "kar roar",
         "similarity.hog": "hog_similarity",
         "similarity.spearman": "spearman",
@@ -110,7 +112,7 @@ __all__ = [
     "guided_backprop", "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge",
     "input_x_random", "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp",
     "margin", "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
-    "probability", "random_map", "randomize", "read_images", "rectgrad", "rectgrad_layers", "roar",
+    "probability", "random_map", "randomize", "read_images", "rectgrad", "rectgrad_layers", "roar", "show",
     "simple_fullgrad", "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared", "spearman",
     "ssim", "times_input", "train_pair", "user_pair", "value", "vargrad",
 ]  # fmt: skip

@@ -42,6 +42,7 @@ from .experiment.settings import Settings, settings_from
 from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
 from .experiment.work import Setup, competing, planted_networks
 from .named import named_methods
+from .notebook import shows
 from .progress import Auto, bar, checked, shown, training_bar
 from .report.render import render
 from .score import check_target, predicted
@@ -79,6 +80,8 @@ class Audit:
     report: Path
     folder: Path
     results: Results
+
+    _repr_html_ = shows("audit")
 
     def __repr__(self) -> str:
         lines = self.verdicts[["method", "verdict"]].to_string(index=False)

@@ -35,6 +35,7 @@ from .faithfulness.kinds import KINDS
 from .faithfulness.option_types import check_chunk, options_of
 from .faithfulness.probe import check_masks
 from .named import named_methods
+from .notebook import shows
 from .progress import Auto, bar, checked, shown
 from .score import SCORES, logit
 from .types import METHODS, Score
@@ -62,6 +63,8 @@ class Benched:
     report: Path
     folder: Path
     results: BenchResults
+
+    _repr_html_ = shows("benched")
 
     def __repr__(self) -> str:
         return f"Benched({self.results.kind.name}, {self.folder})\nreport: {self.report}"

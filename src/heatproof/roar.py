@@ -18,6 +18,7 @@ from .faithfulness.retrain_jobs import run_all
 from .faithfulness.retrain_original import original_network
 from .faithfulness.retrain_plan import RetrainPlan, planned
 from .faithfulness.retrain_settings import retrain_settings
+from .notebook import shows
 from .progress import Auto, bar, checked, shown, training_bar
 
 TABLE_1 = (
@@ -36,6 +37,8 @@ class Retrained:
     report: Path
     folder: Path
     results: RetrainResults
+
+    _repr_html_ = shows("retrained")
 
     def __repr__(self) -> str:
         shown = self.areas[["direction", "method", "area", "lower", "upper"]].to_string(index=False)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor, nn
 
 from .errors import HeatproofError
+from .notebook import shows
 
 
 class Score(Protocol):
@@ -59,7 +60,13 @@ class Spec:
     needs: frozenset[tuple[str, str]] = frozenset()
 
 
-METHODS: dict[str, Explain] = {}
+class Methods(dict[str, Explain]):
+    """Methods by name; lists them in a notebook."""
+
+    _repr_html_ = shows("methods")
+
+
+METHODS = Methods()
 """Every method by name; filled by `method` as the files of ``methods/`` are imported, never listed by hand."""
 
 F = TypeVar("F", bound=Callable[..., Tensor])

@@ -6,7 +6,6 @@ A module with commands imports what their options need, and a command the rest w
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +14,7 @@ import typer
 from rich.table import Table
 
 from .._version import __version__
-from ..combine import Composed
-from ..types import METHODS, spec_of
+from ..catalogue import catalogue
 from .audit import audit
 from .benches import app as bench
 from .console import bar, console, friendly
@@ -64,13 +62,8 @@ def methods() -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("method", "map", "what it is", "source"):
         table.add_column(column, overflow="fold", no_wrap=column == "method")
-    for name in sorted(METHODS):
-        spec = spec_of(METHODS[name])
-        line = (METHODS[name].__doc__ or "").strip().splitlines()[0].split("``")[0].strip()
-        if isinstance(made := METHODS[name], Composed):
-            line = f"{replace(made, title='')!r}: {line[0].lower()}{line[1:]}"
-        shape = "channels" if spec and spec.channels else "one channel"
-        table.add_row(name, shape + (", signed" if spec and spec.signed else ""), line, spec.source if spec else "")
+    for entry in catalogue():
+        table.add_row(*entry)
     console.print(table)
     console.print(
         "\nOptions in brackets: integrated_gradients(steps=20). Methods of methods: smooth(gradcam, n=10), "

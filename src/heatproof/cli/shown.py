@@ -6,6 +6,7 @@ from ..audit import Audit, AuditPlan
 from ..experiment.budget import seconds_of
 from ..plots._select import without_verdict
 from ..report.export import figures as export_figures
+from ..report.words import PASSED
 from .console import console, minutes, print_files
 from .tables import tables
 
@@ -55,6 +56,4 @@ def finish(result: Audit, format: str | None) -> None:
     drawn = export_figures(results, format) if format else None  # type: ignore[arg-type]
     print_files(result.folder, result.report, drawn)
     if judged:
-        console.print(
-            "A map that passes is not thereby right: a random map passes too. Read the faithfulness beside it."
-        )
+        console.print(PASSED)

@@ -1,0 +1,32 @@
+"""Every method in words, for lists of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from .combine.composed import Composed
+from .types import METHODS, Explain, spec_of
+
+
+class Entry(NamedTuple):
+    """A method: its name, the shape of its maps, what it is, and where it is from."""
+
+    name: str
+    map: str
+    what: str
+    source: str
+
+
+def catalogue() -> list[Entry]:
+    """The methods by name."""
+    return [_entry(name, METHODS[name]) for name in sorted(METHODS)]
+
+
+def _entry(name: str, method: Explain) -> Entry:
+    spec = spec_of(method)
+    line = (method.__doc__ or "").strip().partition("\n")[0].split("``")[0].strip()
+    if isinstance(method, Composed):
+        line = f"{replace(method, title='')!r}: {line[0].lower()}{line[1:]}"
+    shape = "channels" if spec and spec.channels else "one channel"
+    return Entry(name, shape + (", signed" if spec and spec.signed else ""), line, spec.source if spec else "")
