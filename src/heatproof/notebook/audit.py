@@ -31,8 +31,8 @@ def html(audit: Audit) -> str:
     every = sorted(cards(results), key=lambda card: card.control)
     further = _by_check(results)
     notes = [*([PASSED] if any(card.verdict for card in every) else []), *troubles_of(results)]
-    tables = [_verdicts(results, every), *([further] if further else [])]
-    return written(Fragment("Audit", facts_of(config, *size), audit.report, tables, notes=notes))
+    tables, folded = [_verdicts(results, every)], [further] if further else []
+    return written(Fragment("Audit", facts_of(config, *size), audit.report, tables, notes=notes, folded=folded))
 
 
 def _verdicts(results: Results, every: Sequence[Card]) -> Scores:

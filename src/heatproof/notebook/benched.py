@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..plots import levels
 from ..plots.levels import best_curves
-from ..report.bench_parts import Scores
 from ..report.bench_sections import curve_metrics, gains, scores
 from ..report.parts import Drawing
 from ..report.words import count
@@ -21,15 +20,11 @@ if TYPE_CHECKING:
 def html(bench: Benched) -> str:
     results, config = bench.results, bench.results.config
     facts = facts_of(config, count(len(config.get("images") or ()), "image"))
-    return written(
-        Fragment(results.kind.title, facts, bench.report, list(_tables(results)), _curve(results), troubles_of(results))
-    )
-
-
-def _tables(results: BenchResults) -> Iterator[Scores]:
-    yield from scores(results)
-    if found := gains(results):
-        yield found
+    tables, chance = scores(results), gains(results)
+    folded = [replace(table, caption="More numbers") for table in tables[1:]]
+    folded += [replace(chance, caption=f"Gain over {results.control}")] if chance else []
+    drawn, notes = _curve(results), troubles_of(results)
+    return written(Fragment(results.kind.title, facts, bench.report, tables[:1], drawn, notes, folded))
 
 
 def _curve(results: BenchResults) -> list[Drawing]:

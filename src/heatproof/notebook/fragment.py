@@ -37,8 +37,7 @@ class Fragment:
 
     Attributes:
         title: what it is. facts: about it, in few words. report: the page to read on.
-        tables: the first is open, the others are behind lines that open them.
-        notes: sentences below.
+        tables: the first, then drawings, then notes, which are sentences; folded: further tables, each behind a line.
     """
 
     title: str
@@ -47,6 +46,7 @@ class Fragment:
     tables: Sequence[Scores] = ()
     drawings: Sequence[Drawing] = ()
     notes: Sequence[str] = ()
+    folded: Sequence[Scores] = ()
 
 
 def written(fragment: Fragment) -> str:

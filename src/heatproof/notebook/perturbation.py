@@ -33,7 +33,7 @@ def html(found: Perturbation) -> str:
     facts = [f"area under the {unit} {_said(area)}", f"pixels with the value of another one {_said(ties)}"]
     heads = [Head(unit), Head("change of the score", "as a share of it")]
     table = Scores("Means over images, with 95 % intervals", "pixels removed", heads, rows)
-    return written(Fragment("Pixels removed", facts, tables=[table], drawings=[figure_of(figure, label)]))
+    return written(Fragment("Pixels removed", facts, drawings=[figure_of(figure, label)], folded=[table]))
 
 
 def _mean(values: Tensor) -> Estimate:

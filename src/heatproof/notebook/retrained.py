@@ -18,5 +18,7 @@ def html(retrained: Retrained) -> str:
     directions = [str(name) for name in results.areas["direction"].unique()]
     drawn = [figure_of(retrain_curves(results, d), f"{TITLES[d]}, {results.folder}") for d in directions[:1]]
     notes = [interval_words(results), *troubles_of(results)]
-    tables = [area_scores(results, direction) for direction in directions]
-    return written(Fragment("Networks trained anew", facts_of(results.config), retrained.report, tables, drawn, notes))
+    tables, facts = [area_scores(results, direction) for direction in directions], facts_of(results.config)
+    return written(
+        Fragment("Networks trained anew", facts, retrained.report, tables[:1], drawn, notes, folded=tables[1:])
+    )
