@@ -1,11 +1,11 @@
-# make demo, make test, make bench. All work on a machine with only Python 3.11, make and the package registry.
+# make demo, make test, make bench, make notebook. All work on a machine with only Python 3.11, make and the package registry.
 # make audit-dependencies asks PyPI's database of vulnerabilities about everything that is installed for development.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench audit-dependencies clean
+.PHONY: demo test lint bench notebook audit-dependencies clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/heatproof demo --out runs/demo
@@ -27,6 +27,11 @@ audit-dependencies: $(VENV)/dev.stamp $(VENV)/audit.stamp
 # make bench ROW="audit cgi" runs the rows whose ids start so; all of them take less than an hour
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks $(ROW)
+
+# runs docs/tutorial.ipynb from nothing and keeps what it shows; tests/test_notebook.py says whether that is up to date
+notebook: $(VENV)/dev.stamp
+	rm -rf docs/runs/tutorial
+	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False docs/tutorial.ipynb
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

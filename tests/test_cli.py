@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +18,6 @@ from typer.testing import CliRunner
 
 from heatproof.cli import app
 from heatproof.cli.audit import failures
-from heatproof.cli.plain_console import PlainConsole
 from heatproof.types import METHODS
 
 MODULE = """
@@ -289,8 +285,6 @@ def test_audited_images_that_were_trained_on_are_named(place: Path) -> None:
     assert "4 of the 4 audited images were trained on" in result.text
 
 
-shell = sys.modules["heatproof.cli.console"]  # its console has the same name in the package
-
 UNFIT: dict[str, tuple[tuple[Any, ...], str, str]] = {
     "test images of the training": (("--images", "train"), "wide_net", "32 of 32 test images are training images"),
     "more classes than outputs": (("--train", "four"), "wide_net", "2 outputs, and classes go from 0 to 3"),
@@ -330,24 +324,6 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(
     assert result.exit_code == 1, result.text
     assert message in result.text
     assert {p for p in place.rglob("*") if "__pycache__" not in str(p)} == before
-
-
-def test_time_left_of_a_training_is_at_most_and_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """100 columns, after a resume at step 1000 of at most 2000, at 1 s a step."""
-    clock, screen = iter(range(10_000)), io.StringIO()
-    monkeypatch.setattr(shell, "errors", PlainConsole(file=screen, width=100, force_terminal=True))
-    monkeypatch.setattr(shell.time, "monotonic", lambda: next(clock))
-    word = "permuted-1 labels: epoch 112 of at most 300, accuracy 0.931, wants 0.98"
-    with shell.epochs_bar("training") as told:
-        for step in range(1001, 1004):
-            told(step, 60_000, word)
-        told(30_000, 60_000, word)
-        time.sleep(0.3)
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
-    assert "…" not in shown
-    text = " ".join(shown.split())
-    assert word in text
-    assert "at most 500 min left" in text
 
 
 def test_checks_and_presets_from_the_command_line(place: Path) -> None:

@@ -12,10 +12,12 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
+from heatproof import progress
 from heatproof.cli import tables as shell_tables
-from heatproof.cli.plain_console import PlainConsole
+from heatproof.plain_console import PlainConsole
 from test_cli import FAST, run
 from test_cli import place as place
+from test_progress import Screen
 
 shell = import_module("heatproof.cli.console")
 
@@ -81,9 +83,9 @@ def test_a_table_keeps_its_columns_under_such_names(monkeypatch: pytest.MonkeyPa
 
 
 def test_progress_bars_take_words_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    monkeypatch.setattr(shell, "errors", PlainConsole(file=screen, width=150, force_terminal=True))
-    with shell.bar("[red]what[/] \x1b[2J") as step:
+    screen = Screen()
+    monkeypatch.setattr(progress, "console", PlainConsole(file=screen, width=150, force_terminal=True))
+    with progress.bar("[red]what[/] \x1b[2J") as step:
         step(1, 2, None, "[/nonsense] \x1b[2J")
     shown = screen.getvalue()
     assert "[/nonsense]" in shown

@@ -64,6 +64,7 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .methods.simple_fullgrad import simple_fullgrad as simple_fullgrad
     from .methods.smoothgrad import smoothgrad as smoothgrad
     from .methods.smoothgrad_squared import smoothgrad_squared as smoothgrad_squared
+    from .notebook.sheet import show as show
     from .roar import kar as kar
     from .roar import roar as roar
     from .score import label_probability as label_probability
@@ -122,6 +123,7 @@ make_lazy(
         "methods.simple_fullgrad": "simple_fullgrad",
         "methods.smoothgrad": "smoothgrad",
         "methods.smoothgrad_squared": "smoothgrad_squared",
+        "notebook.sheet": "show",
         "roar": "kar roar",
         "score": "label_probability log_probability logit margin probability single_logit value",
         "similarity.hog": "hog_similarity",

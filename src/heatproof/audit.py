@@ -42,6 +42,8 @@ from .experiment.settings import Settings, settings_from
 from .experiment.trial import counted_costs, evenly, measured_costs, reduced, try_methods
 from .experiment.work import Setup, competing, planted_networks
 from .named import named_methods
+from .notebook import shows
+from .progress import Auto, bar, checked, shown, training_bar
 from .report.render import render
 from .score import check_target, predicted
 from .score import classes as count_classes
@@ -78,6 +80,8 @@ class Audit:
     report: Path
     folder: Path
     results: Results
+
+    _repr_html_ = shows("audit")
 
     def __repr__(self) -> str:
         lines = self.verdicts[["method", "verdict"]].to_string(index=False)
@@ -119,7 +123,7 @@ def audit(
     checks: Sequence[str] = ("cascading",),
     metrics: Sequence[str] | None = None,
     *,
-    progress: Progress | None = None,
+    progress: Progress | Auto = "auto",
     **settings: Any,
 ) -> Audit:
     """Put saliency maps to the test on a model and images; writes a run folder with a report.
@@ -136,7 +140,8 @@ def audit(
             "smooth", "labels", "random_logit", "efficient", "calibration", "kept", "classes", "planted"; "all" for those
             that train nothing. The first that judges gives the verdict.
         metrics: of "spearman", "spearman_abs", "ssim", "hog", with options; None for all; only the first two decide.
-        progress: called with (jobs done, jobs in all, seconds left).
+        progress: "auto" shows a bar with the time left in a terminal or a notebook, False nothing; or a function, called
+            with (jobs done, jobs in all, seconds left).
         **settings: see `heatproof.experiment.settings.Settings`.
 
     Returns:
@@ -145,7 +150,8 @@ def audit(
     Raises:
         HeatproofError: and leaves what was finished.
     """
-    return run_audit(plan_audit(model, images, targets, methods, checks, metrics, **settings), progress)
+    told = checked(progress)
+    return run_audit(plan_audit(model, images, targets, methods, checks, metrics, **settings), told)
 
 
 def plan_audit(
@@ -262,9 +268,22 @@ def prepare(plan: AuditPlan, progress: TrainingProgress | None = None) -> None:
             planted_networks(plan.folder, plan.subject.seed, progress)
 
 
-def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
-    """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job."""
-    prepare(plan)
+def run_audit(plan: AuditPlan, progress: Progress | Auto = None) -> Audit:
+    """Run what is missing of a plan, then judge and report. Interrupted, it leaves every finished job.
+
+    Args:
+        progress: as in `audit`; a function is called for jobs alone.
+    """
+    with shown(None if callable(progress) else progress, "planted", training_bar) as told:
+        prepare(plan, told)
+    with shown(progress, "jobs", bar) as step:
+        _run_jobs(plan, step)
+    if read_config(plan.folder)["jobs"] != [key for key, _ in plan.jobs]:
+        raise RunError(f"another run began in {plan.folder} meanwhile; choose another folder with out= (--out)")
+    return read_audit(plan.folder)
+
+
+def _run_jobs(plan: AuditPlan, progress: Progress | None) -> None:
     save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
     setup, threads, engine = _setup(plan.subject, plan.settings), plan.config["threads"], plan.settings.engine
     if is_ray(engine):
@@ -273,9 +292,6 @@ def run_audit(plan: AuditPlan, progress: Progress | None = None) -> Audit:
     else:
         setup = setup.copied() if plan.workers > 1 and plan.left > 1 else setup
         run_jobs_in_processes(plan.jobs, setup, plan.folder, threads, plan.workers, progress)
-    if read_config(plan.folder)["jobs"] != [key for key, _ in plan.jobs]:
-        raise RunError(f"another run began in {plan.folder} meanwhile; choose another folder with out= (--out)")
-    return read_audit(plan.folder)
 
 
 def _setup(subject: Subject, settings: Settings) -> Setup:

@@ -35,6 +35,8 @@ from .faithfulness.kinds import KINDS
 from .faithfulness.option_types import check_chunk, options_of
 from .faithfulness.probe import check_masks
 from .named import named_methods
+from .notebook import shows
+from .progress import Auto, bar, checked, shown
 from .score import SCORES, logit
 from .types import METHODS, Score
 
@@ -61,6 +63,8 @@ class Benched:
     report: Path
     folder: Path
     results: BenchResults
+
+    _repr_html_ = shows("benched")
 
     def __repr__(self) -> str:
         return f"Benched({self.results.kind.name}, {self.folder})\nreport: {self.report}"
@@ -98,7 +102,7 @@ def bench(
     targets: Tensor | None = None,
     methods: Any = None,
     *,
-    progress: Progress | None = None,
+    progress: Progress | Auto = "auto",
     **settings: Any,
 ) -> Benched:
     """Measure maps of several methods by one bench; writes a run folder with tables and a report.
@@ -109,7 +113,7 @@ def bench(
         images: ``(N, C, H, W)`` in the model's units.
         targets: int64 ``(N,)``; None explains the class that the model predicts.
         methods: as in `heatproof.audit`; None for `BENCH_METHODS`, and for a bench that compares no methods.
-        progress: called with (jobs done, jobs in all, seconds left).
+        progress: as in `heatproof.audit`.
         **settings: of `plan_bench`, and the options of the kind.
 
     Returns:
@@ -118,7 +122,8 @@ def bench(
     Raises:
         HeatproofError: and leaves what was finished.
     """
-    return run_bench(plan_bench(kind, model, images, targets, methods, **settings), progress)
+    told = checked(progress)
+    return run_bench(plan_bench(kind, model, images, targets, methods, **settings), told)
 
 
 def plan_bench(
@@ -183,17 +188,18 @@ def plan_bench(
     return BenchPlan(ready, config, [(j.key(held), j) for j in planned], folder, photos)
 
 
-def run_bench(plan: BenchPlan, progress: Progress | None = None) -> Benched:
+def run_bench(plan: BenchPlan, progress: Progress | Auto = None) -> Benched:
     """Run what is missing of a plan, then aggregate and report. Interrupted, it leaves every finished job."""
     claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
     save_photos(plan.folder, {i: _photo(plan, i) for i in range(min(PHOTOS, len(plan.bench.subject.images)))})
-    run_jobs(
-        plan.jobs,
-        lambda j: plan.kind.work(plan.bench, list(j["shard"])),
-        plan.folder,
-        plan.config["threads"],
-        progress,
-    )
+    with shown(progress, "jobs", bar) as step:
+        run_jobs(
+            plan.jobs,
+            lambda j: plan.kind.work(plan.bench, list(j["shard"])),
+            plan.folder,
+            plan.config["threads"],
+            step,
+        )
     return read_bench(plan.folder)
 
 

@@ -20,6 +20,7 @@ from .engine.passes import TERMS, Pass, forward
 from .engine.residual import BATCH_NORM_OPS
 from .engine.terms import FoldedBatch, Traced
 from .errors import EscapedOp, ModelError
+from .notebook import shows
 from .psi import Psi
 from .score import check_target, logit
 from .types import Score
@@ -74,6 +75,8 @@ class FullGradient:
     input_term: Tensor
     terms: list[Term] = field(repr=False)
     residual: Tensor
+
+    _repr_html_ = shows("full_gradient")
 
     def __repr__(self) -> str:
         shapes = f"output={tuple(self.output.shape)}, input_term={tuple(self.input_term.shape)}"

@@ -18,7 +18,8 @@ from .faithfulness.retrain_jobs import run_all
 from .faithfulness.retrain_original import original_network
 from .faithfulness.retrain_plan import RetrainPlan, planned
 from .faithfulness.retrain_settings import retrain_settings
-from .train import Progress as TrainingProgress
+from .notebook import shows
+from .progress import Auto, bar, checked, shown, training_bar
 
 TABLE_1 = (
     "rectgrad", "gradient", "guided_backprop", "smoothgrad", "gradient_x_input", "integrated_gradients", "deeplift",
@@ -37,6 +38,8 @@ class Retrained:
     folder: Path
     results: RetrainResults
 
+    _repr_html_ = shows("retrained")
+
     def __repr__(self) -> str:
         shown = self.areas[["direction", "method", "area", "lower", "upper"]].to_string(index=False)
         return f"Retrained({self.folder})\n{shown}\nreport: {self.report}"
@@ -48,7 +51,7 @@ def roar(
     test: tuple[Tensor, Tensor],
     methods: Any = TABLE_1,
     *,
-    progress: Progress | None = None,
+    progress: Progress | Auto = "auto",
     **settings: Any,
 ) -> Retrained:
     """Remove and retrain: accuracy of networks trained without the pixels that maps call salient; writes a run folder.
@@ -61,7 +64,7 @@ def roar(
         model: the trained network that is explained, in evaluation mode; None trains one from `factory` first.
         train, test: pixels float32 ``(N, C, H, W)`` in the model's units, and targets int64 ``(N,)``.
         methods: as in `heatproof.audit`; () with `maps` for precomputed ones alone.
-        progress: called with (jobs done, jobs in all, seconds left).
+        progress: as in `heatproof.audit`.
         **settings: see `heatproof.faithfulness.retrain_settings.RetrainSettings`; factory= is needed.
 
     Returns:
@@ -70,7 +73,8 @@ def roar(
     Raises:
         HeatproofError: and leaves what was finished.
     """
-    return run_retrain(plan_retrain(model, train, test, methods, **settings), progress)
+    told = checked(progress)
+    return run_retrain(plan_retrain(model, train, test, methods, **settings), told)
 
 
 def kar(
@@ -79,7 +83,7 @@ def kar(
     test: tuple[Tensor, Tensor],
     methods: Any = TABLE_1,
     *,
-    progress: Progress | None = None,
+    progress: Progress | Auto = "auto",
     **settings: Any,
 ) -> Retrained:
     """Keep and retrain: as `roar`, but fractions are of pixels that are kept, and areas are over the accuracy (AOC)."""
@@ -104,21 +108,21 @@ def plan_retrain(
     return planned(model, train, test, methods, retrain_settings(settings))
 
 
-def run_retrain(
-    plan: RetrainPlan, progress: Progress | None = None, training: TrainingProgress | None = None
-) -> Retrained:
+def run_retrain(plan: RetrainPlan, progress: Progress | Auto = None) -> Retrained:
     """Run what is missing of a plan, then aggregate and report. Interrupted, it leaves every finished job.
 
     Args:
-        training: called as the explained network is trained, where that is part of the run.
+        progress: as in `heatproof.audit`; a function is called for jobs alone, not as the explained network is trained.
     """
     claim(plan.folder, plan.config, [key for key, _ in plan.jobs])
     task = plan.task
     if plan.trains and plan.left:
-        with thread_count(task.recipe.threads):
-            network = original_network(task, plan.folder, str(plan.config["dataset"]), training)
+        training = shown(None if callable(progress) else progress, "explained network", training_bar)
+        with thread_count(task.recipe.threads), training as told:
+            network = original_network(task, plan.folder, str(plan.config["dataset"]), told)
         task = replace(task, model=network)
-    run_all(task, plan.entries, plan.folder, plan.ranked, plan.trained, plan.workers, progress)
+    with shown(progress, "jobs", bar) as step:
+        run_all(task, plan.entries, plan.folder, plan.ranked, plan.trained, plan.workers, step)
     return read_retrain(plan.folder)
 
 

@@ -14,6 +14,7 @@ from ._version import __version__
 from .models.saved import load_network as load_network
 from .models.saved import read_card as read_card
 from .models.saved import save_network as save_network
+from .progress import Auto, shown, training_bar
 from .training import resume
 from .training.evaluate import accuracy as accuracy
 from .training.loop import Augment as Augment
@@ -57,7 +58,7 @@ def train(
     seed: int = 0,
     device: str | torch.device = "cpu",
     augment: Augment | None = None,
-    progress: Progress | None = None,
+    progress: Progress | Auto = None,
     bf16: bool | Literal["auto"] = False,
     until: float | None = None,
     checkpoint: str | Path | None = None,
@@ -85,6 +86,7 @@ def train(
             (`Epoch.evaluated`), reaches this share; needs ``schedule=None``.
         checkpoint: a file for the state after every epoch. The same call, with a network built anew, goes on from it, or
             reads a finished training out of it. Not noticed: another torch, or another number of threads.
+        progress: called with (steps done, steps in all, a word on them); "auto" shows a bar in a terminal or a notebook.
 
     Raises:
         InputError: data or options that cannot be used.
@@ -96,17 +98,18 @@ def train(
     path = None if checkpoint is None else Path(checkpoint)
     found = resume.identity(options, model, pixels, targets, augment) if path else {}
     state = resume.read(path, found) if path else None
-    run = begin(options, model, pixels, targets, augment, progress)
-    try:
-        with random_state(options.seed, torch.device(options.device)):
-            if state is not None:
-                resume.restore(run, state)
-            while not run.finished:
-                run_epoch(run)
-                if path is not None:
-                    resume.save(path, run, found)
-    finally:
-        model.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    with shown(progress, "training", training_bar) as told:
+        run = begin(options, model, pixels, targets, augment, told)
+        try:
+            with random_state(options.seed, torch.device(options.device)):
+                if state is not None:
+                    resume.restore(run, state)
+                while not run.finished:
+                    run_epoch(run)
+                    if path is not None:
+                        resume.save(path, run, found)
+        finally:
+            model.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     return Training(tuple(run.history), run.seconds, _card(run))
 
 

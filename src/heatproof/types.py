@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from torch import Tensor, nn
 
 from .errors import HeatproofError
+from .notebook import shows
 
 if TYPE_CHECKING:
-    METHODS: dict[str, Explain]
+    METHODS: Methods
     """Every method by name; filled by `method` as the files of ``methods/`` are imported, never listed by hand."""
 
 
@@ -64,7 +65,13 @@ class Spec:
     needs: frozenset[tuple[str, str]] = frozenset()
 
 
-_FOUND: dict[str, Explain] = {}
+class Methods(dict[str, Explain]):
+    """Methods by name; lists them in a notebook."""
+
+    _repr_html_ = shows("methods")
+
+
+_FOUND = Methods()
 
 F = TypeVar("F", bound=Callable[..., Tensor])
 

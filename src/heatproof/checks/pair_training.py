@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError, RunError
 from ..models.factory import fresh, own_weights
 from ..models.weights import state_sha256
+from ..progress import Auto, checked, epochs_bar, shown
 from ..train import Progress, has_bf16, load_network, read_card, save_network, train
 from ..training.options import usable
 from ..training.trial import check_fits
@@ -41,7 +42,7 @@ def train_pair(
     device: str = "cpu",
     bf16: bool | Literal["auto"] = "auto",
     dataset: str = "",
-    progress: Progress | None = None,
+    progress: Progress | Auto = "auto",
 ) -> Pair:
     """Train one network on the true labels and one on each permutation: only the labels differ.
 
@@ -64,6 +65,8 @@ def train_pair(
         seed: of first weights, order of the images, and permutations.
         permutations: how many permuted networks.
         dataset: its name, for the cards.
+        progress: "auto" shows epochs and time in a terminal or a notebook, False nothing; or a function, called with
+            (steps done, steps at most, a word on them).
 
     Returns:
         The networks, in evaluation mode, and their gates; gates["concluded"] is False where one does not hold.
@@ -73,6 +76,7 @@ def train_pair(
             factory that brings its own weights.
         RunError: the folder holds networks of other arguments.
     """
+    checked(progress)
     check_data(pixels, targets, "train_pair(train)")
     check_data(test_pixels, test_targets, "train_pair(test)")
     where = usable(device, "train_pair")
@@ -88,12 +92,13 @@ def train_pair(
     seeds = [seed * 1000 + number for number in range(permutations)]
     labels = [targets, *(permuted(targets, one) for one in seeds)]
     networks: list[nn.Module] = []
-    for place, own in enumerate(labels):
-        name = f"permuted-{place}" if place else "true"
-        facts: dict[str, Any] = {"dataset": dataset, "labels": name, "true_labels_left": accuracy(own, targets)}
-        facts["permutation_seed"] = seeds[place - 1] if place else None
-        told = None if progress is None else partial(told_of_all, progress, place, len(labels), f"{name} labels")
-        networks.append(_network(plan, own, (test_pixels, test_targets), facts, told))
+    with shown(progress, "training on true and on permuted labels", epochs_bar) as step:
+        for place, own in enumerate(labels):
+            name = f"permuted-{place}" if place else "true"
+            facts: dict[str, Any] = {"dataset": dataset, "labels": name, "true_labels_left": accuracy(own, targets)}
+            facts["permutation_seed"] = seeds[place - 1] if place else None
+            told = None if step is None else partial(told_of_all, step, place, len(labels), f"{name} labels")
+            networks.append(_network(plan, own, (test_pixels, test_targets), facts, told))
     gates = judged(measured(networks, pixels, labels, test_pixels, test_targets))
     gates["true_labels_left"] = [accuracy(own, targets) for own in labels[1:]]
     return Pair(networks[0], tuple(networks[1:]), gates)

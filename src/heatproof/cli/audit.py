@@ -173,7 +173,7 @@ def audit(
 
     Example: heatproof audit --model torchvision:resnet50 --weights resnet50.safetensors --images photos --limit 32
     """
-    from ..audit import DEFAULT_METHODS, plan_audit
+    from ..audit import DEFAULT_METHODS, plan_audit, run_audit
     from ..checks.kinds import checks_from
     from ..data.streamed import MOST
     from ..experiment.work import competing
@@ -192,7 +192,7 @@ def audit(
     from .pair import Relabelled, check_asked, own_pair, trained_pair, untrained_pair
     from .pair_data import about_training, training_data
     from .rehearsal import check_before_training
-    from .shown import finish, plan_facts, print_plan, run_with_bar
+    from .shown import finish, plan_facts, print_plan
 
     set_threads(threads)
     wanted = verdict_names(fail_on)
@@ -254,7 +254,7 @@ def audit(
     print_plan(plan)
     if dry_run:
         return Result(facts={"plan": plan_facts(plan)})
-    result = run_with_bar(plan)
+    result = run_audit(plan, "auto")
     left = finish(result, figures)
     if failed := failures(result, plan.refused, wanted):
         errors.print(f"--fail-on: {', '.join(failed)}", style="red")

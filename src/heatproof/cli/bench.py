@@ -106,10 +106,10 @@ def command_of(kind: Kind) -> Any:
         threads: Threads = None,
         seed: Seed = 0,
     ) -> Result:
-        from ..bench import plan_bench
+        from ..bench import plan_bench, run_bench
         from .bench_data import bench_data
         from .bench_patch import patched, rehearsed
-        from .bench_run import about_bench, asked_methods, finish, plan_facts, print_plan, run_with_bar, source_of_masks
+        from .bench_run import about_bench, asked_methods, finish, plan_facts, print_plan, source_of_masks
         from .inputs import black_of, device_from, load_inputs, score_from, set_threads, target_from
         from .rehearsal import check_before_training
 
@@ -158,7 +158,7 @@ def command_of(kind: Kind) -> Any:
         print_plan(plan)
         if dry_run:
             return Result(facts={"plan": plan_facts(plan)})
-        done = run_with_bar(plan)
+        done = run_bench(plan, "auto")
         left = finish(done, figures)
         for note in done.results.config["warnings"]:
             if note not in plan.config["warnings"]:  # what only the results could say

@@ -14,9 +14,9 @@ from ..errors import InputError
 from ..experiment.folder import PATCHED
 from ..faithfulness.patch import random_patch, with_patch
 from ..models.factory import fresh
+from ..progress import training_bar
 from ..train import accuracy
 from ..training.kept import kept_network
-from .console import bar
 from .inputs import Inputs
 from .pair_data import training_data
 from .patch_training import PatchTraining
@@ -65,11 +65,11 @@ def patched(
         return occluded, {"patch": {"size": size, "seed": seed}, "warnings": [note]}
     data = training_data(Path(training.train), training.train_limit or None, given, images)
     model = fresh(data.factory, seed)
-    with bar("training on patched images") as step:
+    with training_bar("training on patched images") as told:
         card = kept_network(
             folder / PATCHED / "network.safetensors", model, with_patch(data.pixels, patch), data.targets,
             epochs=training.epochs, batch=100, lr=training.lr, bf16="auto", seed=seed, device=device,
-            progress=lambda done, total, word: step(done, total, None, word),
+            progress=told,
         )  # fmt: skip
     facts: Mapping[str, Any] = {
         "size": size,

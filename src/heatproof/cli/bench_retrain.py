@@ -84,7 +84,7 @@ def command(direction: str) -> Any:
         from ..faithfulness.retrain_published import Used, beside_paper
         from ..faithfulness.retrain_settings import RetrainSettings
         from ..named import named_methods
-        from ..roar import TABLE_1, plan_retrain
+        from ..roar import TABLE_1, plan_retrain, run_retrain
         from .inputs import device_from, set_threads, split_methods
         from .retrain_run import (
             about_retrain,
@@ -93,7 +93,6 @@ def command(direction: str) -> Any:
             preset_named,
             print_plan,
             retrained_network,
-            run_with_bar,
         )
         from .retrain_sets import read_sets
 
@@ -139,7 +138,7 @@ def command(direction: str) -> Any:
             )
         print_plan(plan)
         if not dry_run:
-            return finish(run_with_bar(plan), figures)
+            return finish(run_retrain(plan, "auto"), figures)
         if why := refusal(plan.folder, plan.config):
             console.print(f"note: the run will be refused: {why}", style="yellow")
         return Result(facts={"plan": {**plan_facts(plan), "will_be_refused": why}})

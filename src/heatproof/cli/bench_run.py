@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from ..bench import BENCH_METHODS, Benched, BenchPlan, run_bench
+from ..bench import BENCH_METHODS, Benched, BenchPlan
 from ..errors import InputError
 from ..faithfulness.kind import Kind
 from ..faithfulness.psi_choices import psi_methods
 from ..report.bench import bench_figures, bench_tables
 from .bench_data import BenchData
-from .console import bar, console, print_files
+from .console import console, print_files
 from .inputs import about, split_methods
 from .result import Result
 from .tables import print_tables, records
@@ -53,11 +53,6 @@ def print_plan(plan: BenchPlan) -> None:
     done = len(plan.jobs) - plan.left
     finished = f", {done} of them finished" if done else ""
     console.print(f"{len(plan.jobs)} jobs{finished}, in {plan.folder}")
-
-
-def run_with_bar(plan: BenchPlan) -> Benched:
-    with bar("jobs") as step:
-        return run_bench(plan, step)
 
 
 def plan_facts(plan: BenchPlan) -> dict[str, Any]:

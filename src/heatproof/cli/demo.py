@@ -46,10 +46,11 @@ def demo(
 
     Example: heatproof demo
     """
+    from ..audit import run_audit
     from ..demo import draw_sheets, inside_mask, plan, prepare
     from ..types import METHODS
     from .inputs import set_threads
-    from .shown import finish, print_plan, run_with_bar
+    from .shown import finish, print_plan
 
     set_threads(threads)
     with bar("training a small network") as step:
@@ -61,7 +62,7 @@ def demo(
     drawn_only = sorted(set(METHODS) - {name.partition("(")[0] for name in planned.subject.methods})
     if drawn_only:
         console.print(f"drawn, and too slow for this audit (--all-methods): {', '.join(drawn_only)}")
-    result = run_with_bar(planned)
+    result = run_audit(planned, "auto")
     share = inside_mask(ready, planned.subject.methods, out)
     left = finish(result, None)
     table = Table(box=None, pad_edge=False, title="share of each map inside the true mask", title_justify="left")

@@ -13,7 +13,7 @@ from ..errors import InputError, RunError
 from ..models.factory import fresh
 from ..models.saved import read_card
 from ..models.spec import load_model
-from .console import console, epochs_bar
+from .console import console
 from .inputs import Inputs
 from .pair_data import TrainingData, own_test_images
 
@@ -77,20 +77,18 @@ def trained_pair(asked: Relabelled, data: TrainingData, given: Inputs, folder: P
         RunError: one of them has not learned its labels; nothing is audited then, so that the run folder stays free.
     """
     more: dict[str, Any] = {"epochs": asked.epochs, "lr": asked.lr}
-    with epochs_bar("training on true and on permuted labels") as told:
-        pair = train_pair(
-            data.factory,
-            data.pixels,
-            data.targets,
-            data.test_pixels,
-            data.test_targets,
-            folder / "labels",
-            seed=asked.seed,
-            device=device,
-            dataset=str(asked.train),
-            progress=told,
-            **{k: v for k, v in more.items() if v is not None},
-        )
+    pair = train_pair(
+        data.factory,
+        data.pixels,
+        data.targets,
+        data.test_pixels,
+        data.test_targets,
+        folder / "labels",
+        seed=asked.seed,
+        device=device,
+        dataset=str(asked.train),
+        **{k: v for k, v in more.items() if v is not None},
+    )
     _told(pair)
     if any(gate["holds"] is False and "training accuracy" in gate["name"] for gate in pair.gates["gates"]):
         raise RunError(

@@ -20,9 +20,10 @@ from ..papers.lab import Lab
 from ..papers.publish import publish
 from ..papers.run import NOT_IN_BUDGET, PaperPlan, Reporter, check_folder, plan_papers, run_papers
 from ..papers.verdicts import CANNOT, HELD, NOT_HELD, OUT, VERDICTS, Claims
+from ..progress import Step
 from ..report.words import count
 from ..training.options import usable
-from .console import Step, bar, console, minutes, working
+from .console import bar, console, minutes, working
 from .result import Result
 from .tables import records
 

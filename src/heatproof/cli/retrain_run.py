@@ -14,8 +14,8 @@ from ..faithfulness.retrain_presets import PRESETS, Preset
 from ..models.spec import LoadedModel, load_model
 from ..report.bench_export import retrain_figures
 from ..report.retrain_tables import interval_words, retrain_tables
-from ..roar import Retrained, run_retrain
-from .console import bar, console, print_files, working
+from ..roar import Retrained
+from .console import console, print_files, working
 from .result import Result
 from .retrain_sets import Sets
 from .tables import print_tables, records
@@ -76,11 +76,6 @@ def print_plan(plan: RetrainPlan) -> None:
     console.print(
         f"{len(plan.jobs)} jobs{f', {done} of them finished' if done else ''}, in {plan.folder}", markup=False
     )
-
-
-def run_with_bar(plan: RetrainPlan) -> Retrained:
-    with bar("jobs") as step, bar("training the network that is explained") as first:
-        return run_retrain(plan, step, lambda done, total, word: first(done, total, None, word))
 
 
 def plan_facts(plan: RetrainPlan) -> dict[str, Any]:

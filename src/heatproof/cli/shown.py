@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..audit import Audit, AuditPlan, prepare, run_audit
+from ..audit import Audit, AuditPlan
 from ..experiment.budget import seconds_of
 from ..plots._select import without_verdict
 from ..report.export import figures as export_figures
-from .console import bar, console, minutes, print_files
+from .console import console, minutes, print_files
 from .result import Result
 from .tables import records, tables
 
@@ -44,14 +44,6 @@ def print_plan(plan: AuditPlan) -> None:
         f"{plan.megabytes:.0f} MB in {plan.folder}",
         markup=False,
     )
-
-
-def run_with_bar(plan: AuditPlan) -> Audit:
-    """Train what a check needs, then do the jobs, each with the time left."""
-    with bar("training for the check planted") as step:
-        prepare(plan, lambda done, total, word: step(done, total, None, f"planted: {word}"))
-    with bar("jobs") as step:
-        return run_audit(plan, step)
 
 
 def plan_facts(plan: AuditPlan) -> dict[str, Any]:

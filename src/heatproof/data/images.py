@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
+from .preprocess import as_picture
 from .streamed import Images, Streamed, taken
 
 
@@ -76,16 +77,7 @@ class ImageSet:
         Undoes mean and std; where they are unknown, the image's own range is stretched to 0..255. Grey is repeated;
         other channel counts are shown as their average.
         """
-        values = self.held[index].detach()
-        if self.mean is not None and self.std is not None:
-            values = values * torch.tensor(self.std)[:, None, None] + torch.tensor(self.mean)[:, None, None]
-        if len(values) not in (1, 3):
-            values = values.mean(0, keepdim=True)
-        if self.mean is None or self.std is None:
-            low, high = values.min(), values.max()
-            values = (values - low) / (high - low if high > low else 1.0)
-        shown = values.clamp(0, 1).mul(255).round().to(torch.uint8).expand(3, -1, -1)
-        return np.ascontiguousarray(shown.permute(1, 2, 0).numpy())
+        return as_picture(self.held[index], self.mean, self.std)
 
     def take(self, indices: Sequence[int]) -> ImageSet:
         """The images at these places, in this order, as a set of their own."""

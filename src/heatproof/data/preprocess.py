@@ -113,6 +113,24 @@ def scales(preprocess: Preprocess, channels: int, name: str = "an image") -> tup
     return full
 
 
+def as_picture(values: Tensor, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> NDArray[np.uint8]:
+    """Model input for display. ``(C, H, W) -> (H, W, 3)`` uint8, with mean and std undone.
+
+    Where they are unknown, the image's own range is stretched to 0..255. Grey is repeated; other channel counts are shown
+    as their average.
+    """
+    values = values.detach().float().cpu()
+    if mean is not None and std is not None:
+        values = values * torch.tensor(std)[:, None, None] + torch.tensor(mean)[:, None, None]
+    if len(values) not in (1, 3):
+        values = values.mean(0, keepdim=True)
+    if mean is None or std is None:
+        low, high = values.min(), values.max()
+        values = (values - low) / (high - low if high > low else 1.0)
+    shown = values.clamp(0, 1).mul(255).round().to(torch.uint8).expand(3, -1, -1)
+    return np.ascontiguousarray(shown.permute(1, 2, 0).numpy())
+
+
 def too_large(pixels: NDArray[Any], preprocess: Preprocess) -> str:
     """Why this picture cannot be resized, or an empty text: a strip of 1 x 10000 would become 224 x 2240000."""
     height, width = target_size(pixels.shape[:2], preprocess)

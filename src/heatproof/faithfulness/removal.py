@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..notebook import shows
 from ..perturb import scores
 from ..score import label_probability, probability, single_logit, value
 from ..types import Score
@@ -49,6 +50,8 @@ class Perturbation:
     change_area: Tensor
     ties: Tensor
     original: Tensor
+
+    _repr_html_ = shows("perturbation")
 
 
 class Order:

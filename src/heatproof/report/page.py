@@ -17,6 +17,8 @@ from ..visible import visible
 from .settings import label
 from .words import SHAPES, breakable, percent
 
+HERE = "heatproof.report"
+
 
 def write_page(
     folder: Path,
@@ -35,29 +37,31 @@ def write_page(
     Raises:
         RunError: the folder cannot be written.
     """
+    script = Markup("".join(map(asset, scripts)))
+    fixed = {"policy": _policy(script), "style": Markup("".join(map(asset, styles))), "script": script}
+    return write_bytes(folder / name, filled(template, {**fixed, **values}).encode("utf-8"))
+
+
+def filled(template: str, values: Mapping[str, Any], package: str = HERE) -> str:
+    """A template of a package with its values: every text escaped, every character that acts written as its code.
+
+    It may import the macros of the report.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("heatproof.report", ""),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name, "") for name in (package, HERE)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    script = "".join(map(_asset, scripts))
-    fixed = {
-        "policy": _policy(script),
-        "style": Markup("".join(map(_asset, styles))),
-        "script": Markup(script),
-        "shapes": SHAPES,
-        "label": label,
-        "percent": percent,
-    }
-    page = environment.get_template(template).render({**fixed, **values})
-    return write_bytes(folder / name, visible(page).encode("utf-8"))
+    fixed = {"shapes": SHAPES, "label": label, "percent": percent}
+    return visible(environment.get_template(template).render({**fixed, **values}))
 
 
-def _asset(name: str) -> str:
-    return (resources.files(__package__) / name).read_text("utf-8")
+def asset(name: str, package: str = HERE) -> str:
+    """A text that is part of a package: a style sheet or a script."""
+    return (resources.files(package) / name).read_text("utf-8")
 
 
 def _policy(script: str) -> str:

@@ -14,6 +14,7 @@ MEANING = {
     "undecided": "The photos and seeds of this run do not suffice to say.",
     "sensitive": "It depends on the learned weights. Whether it is right is another question.",
 }
+PASSED = "A map that passes is not thereby right: a random map passes too. Read the faithfulness beside it."
 SHAPES = {
     "undefined": "diamond",
     "input-dominated": "triangle",

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from ..visible import visible
+from .visible import visible
 
 PIPE = 10_000
 """Columns of what is no terminal."""
