@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ._lazy import make_lazy
 from ._version import __version__ as __version__
 from .combine import compete as compete
+from .combine import from_captum as from_captum
 from .combine import kept as kept
 from .combine import smooth as smooth
 from .combine import smooth_squared as smooth_squared
@@ -74,6 +75,8 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .faithfulness.noise_level import noise_level as noise_level
     from .faithfulness.pixel import pixel_perturbation as pixel_perturbation
     from .faithfulness.removal import Perturbation as Perturbation
+    from .interop import Captum as Captum
+    from .interop import captum as captum
     from .roar import kar as kar
     from .roar import roar as roar
     from .similarity.hog import hog_similarity as hog_similarity
@@ -95,6 +98,7 @@ make_lazy(
         "faithfulness.noise_level": "noise_level",
         "faithfulness.pixel": "pixel_perturbation",
         "faithfulness.removal": "Perturbation",
+        "interop": "Captum captum",
         "roar": "kar roar",
         "similarity.hog": "hog_similarity",
         "similarity.spearman": "spearman",
@@ -103,10 +107,10 @@ make_lazy(
 )
 
 __all__ = [
-    "METHODS", "Audit", "Benched", "EscapedOp", "FullGradient", "HeatproofError", "InputError", "LayerRecord",
+    "METHODS", "Audit", "Benched", "Captum", "EscapedOp", "FullGradient", "HeatproofError", "InputError", "LayerRecord",
     "ModelError", "NotApplicable", "Pair", "Perturbation", "Preprocess", "RunError", "Spec", "Stage", "Term",
-    "WeightsError", "__version__", "audit", "bench", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet",
-    "deeplift", "edge_map", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input",
+    "WeightsError", "__version__", "audit", "bench", "captum", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet",
+    "deeplift", "edge_map", "from_captum", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input",
     "guided_backprop", "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge",
     "input_x_random", "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp",
     "margin", "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
