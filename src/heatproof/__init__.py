@@ -77,6 +77,8 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .faithfulness.removal import Perturbation as Perturbation
     from .interop import Captum as Captum
     from .interop import captum as captum
+    from .maps_files import load_maps as load_maps
+    from .maps_files import save_maps as save_maps
     from .roar import kar as kar
     from .roar import roar as roar
     from .similarity.hog import hog_similarity as hog_similarity
@@ -99,6 +101,7 @@ make_lazy(
         "faithfulness.pixel": "pixel_perturbation",
         "faithfulness.removal": "Perturbation",
         "interop": "Captum captum",
+        "maps_files": "load_maps save_maps",
         "roar": "kar roar",
         "similarity.hog": "hog_similarity",
         "similarity.spearman": "spearman",
@@ -112,9 +115,9 @@ __all__ = [
     "WeightsError", "__version__", "audit", "bench", "captum", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet",
     "deeplift", "edge_map", "from_captum", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input",
     "guided_backprop", "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge",
-    "input_x_random", "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp",
-    "margin", "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
+    "input_x_random", "integrated_gradients", "kar", "kept", "label_probability", "load_maps", "log_probability", "logit",
+    "lrp", "margin", "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
     "probability", "random_map", "randomize", "read_images", "rectgrad", "rectgrad_layers", "roar",
-    "simple_fullgrad", "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared", "spearman",
-    "ssim", "times_input", "train_pair", "user_pair", "value", "vargrad",
+    "save_maps", "simple_fullgrad", "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared",
+    "spearman", "ssim", "times_input", "train_pair", "user_pair", "value", "vargrad",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command line: explain, audit, bench, paper, report, demo, methods.
+"""The command line: explain, audit, bench, paper, report, export, demo, methods.
 
 A module with commands imports what their options need, and a command the rest when it is called: help is quick.
 """
@@ -20,6 +20,7 @@ from ..types import METHODS, spec_of
 from .audit import audit
 from .benches import app as bench
 from .console import bar, console, friendly
+from .export import export
 from .options import (
     ClassNames,
     Device,
@@ -135,6 +136,7 @@ def explain(
 
 
 app.command()(friendly(audit))
+app.command()(friendly(export))
 app.add_typer(bench, name="bench")
 app.add_typer(paper, name="paper")
 
