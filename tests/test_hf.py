@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from heatproof.data.preprocess import override, prepare
 from heatproof.experiment.identity import model_fingerprint
 from heatproof.models.spec import load_model
 from nets import targets
+from test_contract import same, snapshot
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -159,6 +161,18 @@ def test_the_full_gradient_is_complete(folders: dict[str, str], kind: str) -> No
 def test_gradcam_reads_tokens_where_it_is_told(folders: dict[str, str]) -> None:
     maps = hp.gradcam(load_model(folders["vit"]).model, images(), layer="model.vit.layers.1.layernorm_before")
     assert maps.shape == (3, 1, 32, 32)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_it_is_left_as_it_was_and_two_threads_do_not_meet(folders: dict[str, str], kind: str) -> None:
+    model, x = load_model(folders[kind]).model, images()
+    before, want = snapshot(model, x), hp.lrp(model, x, targets())
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: hp.lrp(model, x, targets()), range(3)))
+    assert all(torch.equal(f, want) for f in found)
+    with pytest.raises(hp.InputError):
+        hp.gradient(model, x, targets() + 9)
+    assert same(before, snapshot(model, x))
 
 
 # preprocessing

@@ -21,8 +21,8 @@ from .errors import InputError, out_of_memory
 from .experiment.file_names import file_names
 from .experiment.files import write, write_bytes, write_maps
 from .plots._style import save
-from .plots.tiles import picture_of, tiles
-from .plots.visualise import View, colour
+from .plots.tiles import tiles
+from .plots.visualise import View, colour, natural_view
 
 ONE = "maps"
 """The name of maps that were given without one."""
@@ -44,7 +44,7 @@ def save_maps(
         maps: ``(B, C, H, W)`` of each method, or of one, which then is called "maps".
         names: of the images, for pictures.
         view: of pictures: "absolute" (how strongly a pixel counts) or "diverging" (red for, blue against); None takes
-            diverging where a map has a negative value.
+            diverging where a method has a negative value.
         each: .png: one file a map, pixel for pixel, in the folder that is called as the file without its ending.
 
     Returns:
@@ -117,7 +117,7 @@ def _pictures(
     count = len(next(iter(held.values())))
     labels = [*names[:count], *(f"image {i}" for i in range(len(names), count))]
     if not each:
-        images = [[picture_of(m.float().numpy(), view) for m in values] for values in held.values()]
+        images = [_row(values.float().numpy(), view) for values in held.values()]
         figure = tiles(images, rows=list(held), columns=labels)
         return [write(path, lambda temporary: save(figure, temporary, format="png"))]
     single = {f"{label}-{name}": values[i] for i, label in enumerate(labels) for name, values in held.items()}
@@ -126,6 +126,12 @@ def _pictures(
         for stem, values in zip(file_names(list(single), "map"), single.values(), strict=True)
         for file in save_views(path.with_suffix(""), stem, values, view)
     ]
+
+
+def _row(maps: NDArray[Any], view: View | None) -> list[NDArray[Any]]:
+    """A method's maps in one view, so that colours mean the same along the row."""
+    shared = view or natural_view(maps)
+    return [colour(one, shared) for one in maps]
 
 
 def save_views(folder: Path, stem: str, values: Tensor, view: View | None = None) -> list[Path]:

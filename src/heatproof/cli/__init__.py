@@ -75,7 +75,8 @@ def methods() -> None:
     console.print(table)
     console.print(
         "\nOptions in brackets: integrated_gradients(steps=20). Methods of methods: smooth(gradcam, n=10), "
-        "compete(deeplift), vargrad(gradient), times_input(gradcam).",
+        "compete(deeplift), vargrad(gradient), times_input(gradcam). Methods of captum: captum:Saliency(abs=False), "
+        "captum:LayerGradCam(layer='layer4').",
         markup=False,
     )
 

@@ -152,11 +152,9 @@ def _fitted(found: Any, inputs: Tensor, made: Any, name: str) -> Tensor:
             f"{name} returned a {type(found).__name__}; expected one tensor of maps: leave out what adds more"
         )
     if not isinstance(made, captum_attr().LayerAttribution):
-        if found.shape == inputs.shape:
+        if found.shape in (inputs.shape, (len(inputs), 1, *inputs.shape[2:])):
             return found
-        raise ModelError(
-            f"{name} returned maps {tuple(found.shape)} for inputs {tuple(inputs.shape)}; expected their shape"
-        )
+        raise ModelError(f"{name} returned {tuple(found.shape)} for inputs {tuple(inputs.shape)}; expected their shape")
     if found.dim() != 4 or inputs.dim() != 4 or len(found) != len(inputs):
         raise NotApplicable(
             f"{name} returned {tuple(found.shape)} for inputs {tuple(inputs.shape)}; expected a layer with channels, "

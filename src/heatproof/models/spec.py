@@ -124,7 +124,7 @@ def _from_factory(spec: str, options: dict[str, Any], seed: int) -> LoadedModel:
 
 def _from_hub(spec: str, options: dict[str, Any], seed: int, brought: bool) -> LoadedModel:
     """The network of a folder, with the weights that it brings, or with random ones."""
-    folder = spec.removeprefix("hf:")
+    folder = str(Path(spec.removeprefix("hf:")).expanduser())
     if options:
         raise InputError(f"{spec}: {sorted(options)} is not taken; the folder's config.json says how it is built")
     factory = hub_factory(folder)
