@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .checks.randomize import Stage as Stage
     from .checks.randomize import randomize as randomize
     from .combine import compete as compete
+    from .combine import from_captum as from_captum
     from .combine import kept as kept
     from .combine import smooth as smooth
     from .combine import smooth_squared as smooth_squared
@@ -38,6 +39,10 @@ if TYPE_CHECKING:  # for type checkers and editors: the names of the table below
     from .full_gradient import FullGradient as FullGradient
     from .full_gradient import Term as Term
     from .full_gradient import full_gradient as full_gradient
+    from .interop import Captum as Captum
+    from .interop import captum as captum
+    from .maps_files import load_maps as load_maps
+    from .maps_files import save_maps as save_maps
     from .methods.cgi import cgi as cgi
     from .methods.clrp import clrp as clrp
     from .methods.deconvnet import deconvnet as deconvnet
@@ -89,7 +94,7 @@ make_lazy(
         "bench": "Benched bench",
         "checks.labels": "Pair train_pair user_pair",
         "checks.randomize": "Stage randomize",
-        "combine": "compete kept smooth smooth_squared times_input vargrad",
+        "combine": "compete from_captum kept smooth smooth_squared times_input vargrad",
         "data.folder": "read_images",
         "data.preprocess": "Preprocess",
         "errors": "EscapedOp HeatproofError InputError ModelError NotApplicable RunError WeightsError",
@@ -123,6 +128,8 @@ make_lazy(
         "methods.simple_fullgrad": "simple_fullgrad",
         "methods.smoothgrad": "smoothgrad",
         "methods.smoothgrad_squared": "smoothgrad_squared",
+        "interop": "Captum captum",
+        "maps_files": "load_maps save_maps",
         "notebook.sheet": "show",
         "roar": "kar roar",
         "score": "label_probability log_probability logit margin probability single_logit value",
@@ -134,14 +141,84 @@ make_lazy(
 )
 
 __all__ = [
-    "METHODS", "Audit", "Benched", "EscapedOp", "FullGradient", "HeatproofError", "InputError", "LayerRecord",
-    "ModelError", "NotApplicable", "Pair", "Perturbation", "Preprocess", "RunError", "Spec", "Stage", "Term",
-    "WeightsError", "__version__", "audit", "bench", "cgi", "class_sensitivity", "clrp", "compete", "deconvnet",
-    "deeplift", "edge_map", "full_gradient", "fullgrad", "gradcam", "gradient", "gradient_x_input",
-    "guided_backprop", "guided_gradcam", "hog_similarity", "ig_smoothgrad", "input_map", "input_x_edge",
-    "input_x_random", "integrated_gradients", "kar", "kept", "label_probability", "log_probability", "logit", "lrp",
-    "margin", "mask_pixels", "meaningful_perturbation", "method", "noise_level", "occlusion", "pixel_perturbation",
-    "probability", "random_map", "randomize", "read_images", "rectgrad", "rectgrad_layers", "roar",
-    "simple_fullgrad", "single_logit", "smooth", "smooth_squared", "smoothgrad", "smoothgrad_squared", "spearman",
-    "ssim", "times_input", "train_pair", "user_pair", "value", "vargrad",
+    "METHODS",
+    "Audit",
+    "Benched",
+    "Captum",
+    "EscapedOp",
+    "FullGradient",
+    "HeatproofError",
+    "InputError",
+    "LayerRecord",
+    "ModelError",
+    "NotApplicable",
+    "Pair",
+    "Perturbation",
+    "Preprocess",
+    "RunError",
+    "Spec",
+    "Stage",
+    "Term",
+    "WeightsError",
+    "__version__",
+    "audit",
+    "bench",
+    "captum",
+    "cgi",
+    "class_sensitivity",
+    "clrp",
+    "compete",
+    "deconvnet",
+    "deeplift",
+    "edge_map",
+    "from_captum",
+    "full_gradient",
+    "fullgrad",
+    "gradcam",
+    "gradient",
+    "gradient_x_input",
+    "guided_backprop",
+    "guided_gradcam",
+    "hog_similarity",
+    "ig_smoothgrad",
+    "input_map",
+    "input_x_edge",
+    "input_x_random",
+    "integrated_gradients",
+    "kar",
+    "kept",
+    "label_probability",
+    "load_maps",
+    "log_probability",
+    "logit",
+    "lrp",
+    "margin",
+    "mask_pixels",
+    "meaningful_perturbation",
+    "method",
+    "noise_level",
+    "occlusion",
+    "pixel_perturbation",
+    "probability",
+    "random_map",
+    "randomize",
+    "read_images",
+    "rectgrad",
+    "rectgrad_layers",
+    "roar",
+    "save_maps",
+    "show",
+    "simple_fullgrad",
+    "single_logit",
+    "smooth",
+    "smooth_squared",
+    "smoothgrad",
+    "smoothgrad_squared",
+    "spearman",
+    "ssim",
+    "times_input",
+    "train_pair",
+    "user_pair",
+    "value",
+    "vargrad",
 ]  # fmt: skip

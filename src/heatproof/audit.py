@@ -25,7 +25,7 @@ from .engine.model import all_outputs, check_inputs, own
 from .errors import InputError, RunError
 from .experiment.budget import Choice, choose, seconds_of, stage_positions
 from .experiment.cells import ordered
-from .experiment.csv_files import write_csv
+from .experiment.csv_files import write_csv, write_tables
 from .experiment.files import write_text
 from .experiment.folder import PLANTED, claim, read_config, save_photos, to_picture
 from .experiment.identity import model_fingerprint, weights_hash
@@ -82,6 +82,10 @@ class Audit:
     results: Results
 
     _repr_html_ = shows("audit")
+
+    def to_csv(self, folder: str | Path) -> list[Path]:
+        """Write every table of `results` into a folder as NAME.csv."""
+        return write_tables(Path(folder), self.results)
 
     def __repr__(self) -> str:
         lines = self.verdicts[["method", "verdict"]].to_string(index=False)

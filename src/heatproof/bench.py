@@ -22,7 +22,7 @@ from .engine.model import all_outputs, check_inputs
 from .errors import InputError
 from .experiment.bench_results import BenchResults, load_bench
 from .experiment.cells import ordered
-from .experiment.csv_files import write_csv
+from .experiment.csv_files import write_csv, write_tables
 from .experiment.folder import claim, save_photos, to_picture
 from .experiment.identity import function_identity, nonce, tensor_hash, versions
 from .experiment.jobs import Job, job, shards
@@ -65,6 +65,10 @@ class Benched:
     results: BenchResults
 
     _repr_html_ = shows("benched")
+
+    def to_csv(self, folder: str | Path) -> list[Path]:
+        """Write every table of `results` into a folder as NAME.csv."""
+        return write_tables(Path(folder), self.results)
 
     def __repr__(self) -> str:
         return f"Benched({self.results.kind.name}, {self.folder})\nreport: {self.report}"

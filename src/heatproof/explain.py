@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from .engine.chunks import chunk_slices
 from .engine.guard import fixed_batch
 from .engine.model import all_outputs
 from .errors import InputError
+from .experiment.file_names import file_names
 from .experiment.files import write, write_maps
 from .experiment.folder import to_picture
 from .named import named_methods
@@ -25,9 +25,6 @@ from .plots._style import save
 from .plots.sheet import sheet
 from .score import check_target, classes, logit, predicted
 from .types import Score
-
-LONGEST = 200
-"""Bytes of the stem of a file name: disks take 255, of which endings and the name while it is written need some."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +119,5 @@ def _what(out: Tensor, i: int, target: int, score: Score, class_names: Sequence[
 
 
 def _stems(names: Sequence[str], count: int) -> list[str]:
-    """File names without folders or odd characters, not too long for a disk, each once."""
-    stems: dict[str, None] = {}
-    for i in range(count):
-        name = names[i] if i < len(names) else f"image-{i}"
-        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem).strip("._") or f"image-{i}"
-        stem = stem.encode()[:LONGEST].decode(errors="ignore")
-        number = i
-        while stem in stems:
-            stem, number = f"{stem}-{number}", number + count
-        stems[stem] = None
-    return list(stems)
+    """File names of images, each once; names may be paths."""
+    return file_names([Path(names[i]).stem if i < len(names) else "" for i in range(count)], "image")

@@ -1,4 +1,4 @@
-"""Methods by text: ``gradcam``, ``rectgrad(q=90)``, ``smooth(guided_backprop, n=10)``, ``package.module:function``."""
+"""Methods by text: ``gradcam``, ``smooth(guided_backprop, n=10)``, ``package.module:function``, ``captum:Saliency``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from .combine import COMBINATORS, combine, configure
+from .combine import COMBINATORS, captum_method, combine, configure
 from .data.lookup import find_object
 from .errors import InputError
 from .types import METHODS, Explain, name_of
@@ -129,6 +129,8 @@ def _named(name: str) -> Explain:
 
 
 def _imported(reference: str) -> Explain:
+    if reference.startswith("captum:"):
+        return captum_method(reference.removeprefix("captum:"))
     found = find_object(reference, "a method")
     if not callable(found):
         raise InputError(f"method {reference!r} is a {type(found).__name__}; expected a callable")

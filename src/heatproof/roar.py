@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from .experiment.cells import ordered
-from .experiment.csv_files import write_csv
+from .experiment.csv_files import write_csv, write_tables
 from .experiment.folder import claim
 from .experiment.retrain_results import RetrainResults, load_retrain
 from .experiment.run import Progress, thread_count
@@ -39,6 +39,10 @@ class Retrained:
     results: RetrainResults
 
     _repr_html_ = shows("retrained")
+
+    def to_csv(self, folder: str | Path) -> list[Path]:
+        """Write every table of `results` into a folder as NAME.csv."""
+        return write_tables(Path(folder), self.results)
 
     def __repr__(self) -> str:
         shown = self.areas[["direction", "method", "area", "lower", "upper"]].to_string(index=False)

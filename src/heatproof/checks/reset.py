@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.chunks import generator
+from ..engine.global_seed import global_seed
 from ..engine.model import own
 from ..engine.twin import tensors
 from ..errors import ModelError
-from ..models.factory import global_seed, initialiser
+from ..models.factory import initialiser
 from .initialisers import spread
 
 

@@ -1,4 +1,4 @@
-"""The command line: audit, explain, bench, paper, report, methods, demo, doctor.
+"""The command line: audit, explain, bench, paper, report, export, methods, demo, doctor.
 
 A module with commands imports what their options need, and a command the rest, torch above all, when it is called: help and
 completion are quick.
@@ -20,6 +20,7 @@ from .console import bar, console
 from .demo import demo
 from .doctor import doctor
 from .exit_codes import EXIT_CODES
+from .export import export
 from .friendly import Json, Quiet, friendly
 from .group import Commands
 from .methods import methods
@@ -144,6 +145,7 @@ app.command(rich_help_panel=MEASURE)(friendly(audit))
 app.add_typer(bench, name="bench", rich_help_panel=MEASURE)
 app.add_typer(paper, name="paper", rich_help_panel=MEASURE)
 app.command(rich_help_panel=LOOK)(friendly(report))
+app.command(rich_help_panel=LOOK)(friendly(export))
 app.command(rich_help_panel=LOOK)(friendly(methods))
 
 

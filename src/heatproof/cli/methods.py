@@ -9,7 +9,8 @@ from .result import Result
 
 HINT = (
     "\nOptions in brackets: integrated_gradients(steps=20). Methods of methods: smooth(gradcam, n=10), "
-    "compete(deeplift), vargrad(gradient), times_input(gradcam). By default an audit takes those marked *."
+    "compete(deeplift), vargrad(gradient), times_input(gradcam). Methods of "
+    "captum: captum:Saliency(abs=False), captum:LayerGradCam(layer='layer4'). By default an audit takes those marked *."
 )
 
 

@@ -21,7 +21,8 @@ def _drawn(value: str | None) -> str | None:
 Model = Annotated[
     str,
     typer.Option(
-        help="torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:factory, or a .pt2 file (torch.export)",
+        help="torchvision:NAME, timm:NAME, hf:FOLDER (Hugging Face, on disk), package.module:factory, "
+        "path/to/file.py:factory, or a .pt2 file (torch.export)",
         autocompletion=completion.models,
     ),
 ]

@@ -10,6 +10,8 @@ from .composed import configure as configure
 from .composed import entry as entry
 from .effort import effort_of as effort_of
 from .effort import with_effort as with_effort
+from .from_captum import captum_method as captum_method
+from .from_captum import from_captum as from_captum
 from .kept import Kept as Kept
 from .kept import kept as kept
 from .smooth import SMOOTH as SMOOTH

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .cells import ordered
 from .files import write_text
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -25,6 +27,14 @@ def write_csv(path: Path, table: pd.DataFrame) -> Path:
     found = {name: {cell: f"'{cell}" for cell in table[name].unique() if is_formula(cell)} for name in texts}
     found = {name: cells for name, cells in found.items() if cells}
     return write_text(path, (table.replace(found) if found else table).to_csv(index=False))
+
+
+def write_tables(folder: Path, results: Any) -> list[Path]:
+    """Every table that holds a row of what a run left (`Results`, `BenchResults`, `RetrainResults`), each as NAME.csv."""
+    found = {field.name: getattr(results, field.name) for field in fields(results)}
+    found["table"] = ordered(found["table"], results.config)
+    tables = {name: table for name, table in found.items() if isinstance(table, pd.DataFrame) and len(table)}
+    return [write_csv(folder / f"{name}.csv", table) for name, table in tables.items()]
 
 
 def is_formula(cell: Any) -> bool:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.lookup import changed, current_directory_importable, file_module, find_object, told
+from ..engine.global_seed import global_seed
 from ..errors import HeatproofError, InputError, ModelError
 
 Factory = Callable[[], nn.Module]
-_ONE_AT_A_TIME = threading.RLock()
 
 
 def build(spec: str, options: dict[str, Any]) -> Factory:
@@ -102,28 +98,3 @@ def _call(spec: str, options: dict[str, Any], held: str) -> nn.Module:
 
 def _text(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items())
-
-
-@contextlib.contextmanager
-def global_seed(seed: int) -> Iterator[None]:
-    """Within: the global generators of torch, numpy and Python are seeded, for initialisers that know no other; one thread
-    at a time, and put back as they were."""
-    with _ONE_AT_A_TIME, _all_seeded(seed):
-        yield
-
-
-@contextlib.contextmanager
-def _all_seeded(seed: int) -> Iterator[None]:
-    held = np.random.get_state(), random.getstate()  # noqa: NPY002  (factories may draw from the old generator)
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed_all(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(held[0])  # noqa: NPY002
-            random.setstate(held[1])

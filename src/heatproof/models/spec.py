@@ -1,4 +1,4 @@
-"""A model by text: ``torchvision:NAME``, ``timm:NAME``, ``package.module:factory``, a ``.pt2`` or TorchScript file."""
+"""A model by text: ``torchvision:NAME``, ``timm:NAME``, ``hf:FOLDER``, ``package.module:factory``, a ``.pt2`` file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from torch import nn
 from ..data.preprocess import Preprocess
 from ..errors import InputError
 from .factory import build, fresh, own_weights
+from .hub import hub_categories, hub_factory, hub_model
+from .hub_preprocess import hub_preprocess
 from .programs import PROGRAMS, Program, read_program
 from .weights import load_weights
 from .zoo import timm_model, torchvision_model
 
 FORMS = (
-    "torchvision:NAME, timm:NAME, package.module:factory, path/to/file.py:factory, or a file: .pt2 (torch.export), "
-    ".pt or .ts (TorchScript)"
+    "torchvision:NAME, timm:NAME, hf:FOLDER (Hugging Face, on disk), package.module:factory, path/to/file.py:factory, or "
+    "a file: .pt2 (torch.export), .pt or .ts (TorchScript)"
 )
 
 
@@ -86,7 +88,8 @@ def load_model(
         )
     if _is_program(spec):
         return _from_program(Path(spec), weights, torch.device(device), random_weights, options)
-    loaded = _described(spec, options, seed)
+    brought = weights is None and not random_weights
+    loaded = _from_hub(spec, options, seed, brought) if spec.startswith("hf:") else _described(spec, options, seed)
     if random_weights and loaded.trained is None:
         raise InputError(f"{spec!r} brings its own weights: it builds the same network whatever the seed")
     if weights is not None:
@@ -119,9 +122,22 @@ def _from_factory(spec: str, options: dict[str, Any], seed: int) -> LoadedModel:
     return LoadedModel(name, model, None if own else factory, trained=None if own else False)
 
 
+def _from_hub(spec: str, options: dict[str, Any], seed: int, brought: bool) -> LoadedModel:
+    """The network of a folder, with the weights that it brings, or with random ones."""
+    folder = str(Path(spec.removeprefix("hf:")).expanduser())
+    if options:
+        raise InputError(f"{spec}: {sorted(options)} is not taken; the folder's config.json says how it is built")
+    factory = hub_factory(folder)
+    model, digest = hub_model(folder) if brought else (fresh(factory, seed), None)
+    return LoadedModel(
+        Path(folder).resolve().name, model, factory, hub_preprocess(folder), hub_categories(folder), digest,
+        folder if brought else None, trained=brought,
+    )  # fmt: skip
+
+
 def _is_program(spec: str) -> bool:
     path = Path(spec)
-    return path.suffix.lower() in PROGRAMS and not spec.startswith(("torchvision:", "timm:"))
+    return path.suffix.lower() in PROGRAMS and not spec.startswith(("torchvision:", "timm:", "hf:"))
 
 
 def _from_program(

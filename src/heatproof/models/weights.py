@@ -124,6 +124,8 @@ def _stripped(state: dict[str, Any], model: nn.Module) -> dict[str, Any]:
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in state) and not any(name.startswith(prefix) for name in own):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
+        if all(name.startswith(prefix) for name in own) and not any(name.startswith(prefix) for name in state):
+            state = {prefix + name: value for name, value in state.items()}  # a file of what the model wraps
     return state
 
 
