@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 from . import methods as _found  # noqa: F401  importing it fills METHODS
-from .combine import COMBINATORS, combine, configure
+from .combine import COMBINATORS, Composed, combine, configure
 from .data.lookup import find_object
 from .errors import InputError
 from .types import METHODS, Explain, name_of
@@ -21,8 +22,11 @@ _REFERENCE = re.compile(
 """A quoted text, or ``module:function`` and ``path/file.py:function`` where a method may stand."""
 
 
-def method_from_text(text: str) -> Explain:
+def method_from_text(text: str, *, code: bool = True) -> Explain:
     """The method that a text names; its options must be Python literals, of which lists become tuples.
+
+    Args:
+        code: whether it may be ``package.module:function``, whose import runs that code.
 
     Raises:
         InputError: no such method or option; offers the nearest names.
@@ -38,6 +42,10 @@ def method_from_text(text: str) -> Explain:
         tree = ast.parse(_REFERENCE.sub(partial(_placeholder, references), text.strip()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last three: nested too deep
         raise _unreadable(text, f" ({error.msg if isinstance(error, SyntaxError) else error})") from None
+    if references and not code:
+        raise InputError(
+            f"method {text!r} names code of yours, which is not run from here; use it in Python or by --methods"
+        )
     return _built(tree, text, references)
 
 
@@ -63,6 +71,19 @@ def named_methods(methods: Any) -> dict[str, Explain]:
             raise InputError(f"two methods are called {name!r}; give a dict of names to callables")
         named[name] = explain
     return named
+
+
+def line_of(explain: Explain) -> str:
+    """What a method is, in one line.
+
+    Example:
+        >>> line_of(METHODS["gradient"]), line_of(METHODS["smoothgrad"])[:40]
+        ('Gradient of the score at the input.', "smooth(gradient): mean of a method's map")
+    """
+    line = (explain.__doc__ or "").strip().partition("\n")[0].split("``")[0].strip()
+    if isinstance(explain, Composed):
+        return f"{replace(explain, title='')!r}: {line[:1].lower()}{line[1:]}"
+    return line
 
 
 def _placeholder(references: dict[str, str], found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""The command line: explain, audit, bench, paper, report, demo, methods.
+"""The command line: explain, serve, audit, bench, paper, report, demo, methods.
 
 A module with commands imports what their options need, and a command the rest when it is called: help is quick.
 """
@@ -6,7 +6,6 @@ A module with commands imports what their options need, and a command the rest w
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ import typer
 from rich.table import Table
 
 from .._version import __version__
-from ..combine import Composed
+from ..named import line_of
 from ..types import METHODS, spec_of
 from .audit import audit
 from .benches import app as bench
@@ -42,6 +41,7 @@ from .options import (
     Weights,
 )
 from .paper import app as paper
+from .serve import serve
 
 app = typer.Typer(
     help="""Saliency maps for PyTorch image classifiers, put to the test.
@@ -66,11 +66,13 @@ def methods() -> None:
         table.add_column(column, overflow="fold", no_wrap=column == "method")
     for name in sorted(METHODS):
         spec = spec_of(METHODS[name])
-        line = (METHODS[name].__doc__ or "").strip().splitlines()[0].split("``")[0].strip()
-        if isinstance(made := METHODS[name], Composed):
-            line = f"{replace(made, title='')!r}: {line[0].lower()}{line[1:]}"
         shape = "channels" if spec and spec.channels else "one channel"
-        table.add_row(name, shape + (", signed" if spec and spec.signed else ""), line, spec.source if spec else "")
+        table.add_row(
+            name,
+            shape + (", signed" if spec and spec.signed else ""),
+            line_of(METHODS[name]),
+            spec.source if spec else "",
+        )
     console.print(table)
     console.print(
         "\nOptions in brackets: integrated_gradients(steps=20). Methods of methods: smooth(gradcam, n=10), "
@@ -135,6 +137,7 @@ def explain(
 
 
 app.command()(friendly(audit))
+app.command()(friendly(serve))
 app.add_typer(bench, name="bench")
 app.add_typer(paper, name="paper")
 

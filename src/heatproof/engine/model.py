@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -20,18 +20,29 @@ from .guard import training_modules
 from .twin import eager, twin
 
 _PRIVATE: WeakSet[nn.Module] = WeakSet()
-_METER: ContextVar[list[int] | None] = ContextVar("heatproof_meter", default=None)
+_WATCH: ContextVar[Callable[[int], object] | None] = ContextVar("heatproof_watch", default=None)
+
+
+@contextmanager
+def watched(watch: Callable[[int], object]) -> Iterator[None]:
+    """Within: `watch` is called before each forward pass with its number of samples; what it raises ends the job."""
+    token = _WATCH.set(watch)
+    try:
+        yield
+    finally:
+        _WATCH.reset(token)
 
 
 @contextmanager
 def counted_rows() -> Iterator[list[int]]:
     """Within: the list holds how many samples went through the model, in its one element."""
     rows = [0]
-    token = _METER.set(rows)
-    try:
+
+    def count(samples: int) -> None:
+        rows[0] += samples
+
+    with watched(count):
         yield rows
-    finally:
-        _METER.reset(token)
 
 
 def own(model: nn.Module) -> nn.Module:
@@ -122,8 +133,8 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
 
 def call_model(private: nn.Module, x: Tensor) -> Any:
     """One forward; what the model raises becomes a `ModelError` that says what it was given."""
-    if (meter := _METER.get()) is not None:
-        meter[0] += len(x)
+    if (watch := _WATCH.get()) is not None:
+        watch(len(x))
     try:
         return private(x)
     except (HeatproofError, torch.OutOfMemoryError):
