@@ -28,7 +28,7 @@ from .session import MOST_CLASSES, Asked, Session, safe_method
 
 UPLOAD, BODY = 40 * 2**20, 64 * 2**10
 """Bytes of a photo's file, and of any other request."""
-FIRST = ("gradient", "integrated_gradients", "guided_backprop", "gradcam", "edge_map")
+FIRST = ("gradcam", "gradient", "guided_backprop", "lrp", "rectgrad", "edge_map")
 """Methods that are ticked at first: quick ones, and a control that shows what a picture of edges looks like."""
 
 
@@ -78,7 +78,7 @@ class _Pages:
         ]
         methods = [
             {"name": name, "line": line_of(METHODS[name]), "control": _is_control(name), "first": name in FIRST}
-            for name in sorted(METHODS, key=lambda name: (_is_control(name), name))
+            for name in sorted(METHODS, key=lambda name: (_is_control(name), name not in FIRST, name))
         ]
         return _json({"models": models, "methods": methods, "most": MOST_CLASSES, "megabytes": UPLOAD // 2**20})
 

@@ -88,8 +88,9 @@ class Cards {
 
   hint(place, { signed, absolute }) {
     const value = Math.max(signed ?? -1, absolute ?? -1);
-    const said = (number) => number === null ? "–" : number.toFixed(2).replace("-", "−");
-    const word = signed === null && absolute === null ? "one of the two maps is constant" : value >= ALIKE ? "alike" : "differs";
+    if (signed === null && absolute === null) { place.textContent = "one of the two maps is constant: nothing to compare"; return; }
+    const said = (number) => number === null ? "–" : number.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
+    const word = value >= ALIKE ? "alike" : "differs";
     place.classList.toggle("alike", value >= ALIKE);
     place.title = "Spearman correlation of this map with that of one network with random weights; a hint, not a verdict";
     place.replaceChildren(make("b", { textContent: word }), ` · random network: ${said(absolute)} absolute, ${said(signed)} signed`);

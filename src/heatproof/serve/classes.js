@@ -17,7 +17,7 @@ class Classes {
   }
 
   name(number) { return this.model.names[number] ?? `class ${number}`; }
-  chance(number) { const c = this.look.chances[number]; return c > 0 && c < .01 ? "< 1 %" : `${Math.round(100 * c)} %`; }
+  chance(number) { const c = this.look.chances[number]; return c < .01 ? "< 1 %" : `${Math.round(100 * c)} %`; }
 
   // Another photo or model: the same classes stay chosen only for the same model.
   show(model, look, keep) {
@@ -30,28 +30,32 @@ class Classes {
   }
 
   draw() {
-    const held = document.activeElement?.dataset?.number;
     find("classes").replaceChildren(...this.listed.map((number) => this.row(number)));
-    if (held !== undefined) find("classes").querySelector(`input[data-number="${held}"]`)?.focus();
+    this.mark();
+  }
+
+  // Ticks, and no more boxes to tick than classes that can be compared.
+  mark() {
+    for (const box of find("classes").querySelectorAll("input")) {
+      box.checked = this.chosen.includes(Number(box.dataset.number));
+      box.disabled = !box.checked && this.chosen.length >= this.most;
+    }
   }
 
   row(number) {
-    const ticked = this.chosen.includes(number);
-    const full = !ticked && this.chosen.length >= this.most;
-    const box = make("input", { type: "checkbox", checked: ticked, disabled: full });
+    const box = make("input", { type: "checkbox" });
     box.dataset.number = number;
     box.addEventListener("change", () => this.toggle(number));
     const bar = make("meter", { min: 0, max: 1, value: this.look.chances[number] });
     bar.setAttribute("aria-hidden", "true");
-    const text = this.chance(number);
     return make("li", {}, make("label", {}, box, make("span", { textContent: this.name(number) })),
-      make("span", { className: "chance", textContent: text }), bar);
+      make("span", { className: "chance", textContent: this.chance(number) }), bar);
   }
 
   toggle(number) {
     const rest = this.chosen.filter((one) => one !== number);
     this.chosen = rest.length < this.chosen.length ? rest : [...this.chosen, number];
-    this.draw();
+    this.mark();
     this.changed();
   }
 

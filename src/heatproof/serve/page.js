@@ -15,9 +15,12 @@ async function begin() {
   state.ticked = new Set(state.start.methods.filter((one) => one.first).map((one) => one.name));
   classes = new Classes(state.start.most, later);
   cards = new Cards(about);
+  find("method-list").open = matchMedia("(min-width: 861px)").matches;  // on a phone the maps come first
   drawMethods();
   aboutModel();
 }
+
+function countMethods() { find("method-count").textContent = `${state.ticked.size} of ${state.start.methods.length} ticked`; }
 
 function aboutModel() {
   const { count, untrained } = model();
@@ -27,11 +30,12 @@ function aboutModel() {
 function drawMethods() {
   find("methods").replaceChildren(...state.start.methods.map((one) => {
     const box = make("input", { type: "checkbox", checked: state.ticked.has(one.name) });
-    box.addEventListener("change", () => { state.ticked[box.checked ? "add" : "delete"](one.name); later(); });
+    box.addEventListener("change", () => { state.ticked[box.checked ? "add" : "delete"](one.name); countMethods(); later(); });
     const name = make("span", {}, one.name, ...(one.control ? [make("span", { className: "tag", textContent: "control" })] : []),
       make("small", { textContent: one.line }));
     return make("li", {}, make("label", {}, box, name));
   }));
+  countMethods();
 }
 
 async function addMethod(event) {
@@ -45,6 +49,7 @@ async function addMethod(event) {
     find("own").value = "";
     note("own-note", `${made.name} added`);
     drawMethods();
+    find("method-list").open = true;
     find("methods").scrollTop = 0;
     later();
   } catch (error) { note("own-note", error.message, true); }
@@ -90,6 +95,10 @@ function later() { clearTimeout(timer); timer = setTimeout(explain, 150); }
 function halt() {
   clearTimeout(timer);
   state.run?.abort();
+  ended();
+}
+
+function ended() {
   state.run = null;
   cards.stopped();
   find("stop").hidden = true;
@@ -129,7 +138,7 @@ async function run(path, body, names, hear, then) {
   } catch (error) {
     if (mine === state.run && error.name !== "AbortError") note("progress", error.message, true);
   }
-  if (mine === state.run) halt();
+  if (mine === state.run) ended();
 }
 
 function withMaps() { return [...cards.cards.values()].filter((card) => card.body.querySelector(".layers") && card.key).map((card) => card.name); }

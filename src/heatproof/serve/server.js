@@ -23,12 +23,12 @@ async function askJson(path, body) { return (await ask(path, body)).json(); }
 
 // Calls hear(event) for each line of the answer as it comes.
 async function askEvents(path, body, hear, signal) {
-  const reader = (await ask(path, body, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = (await ask(path, body, signal)).body.getReader(), decoder = new TextDecoder();
   let rest = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const lines = (rest + value).split("\n");
+    const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop();
     for (const line of lines) hear(JSON.parse(line));
   }
