@@ -26,36 +26,43 @@ def run_server(
     Raises:
         HeatproofError: starlette or uvicorn is not installed. InputError: the port is taken.
     """
-    uvicorn = check_installed()
+    check_installed()
     from .app import make_app
     from .session import Session
 
     token, once = secrets.token_urlsafe(32), secrets.token_urlsafe(32) if open_browser else ""
-    with _bound(port) as listening:
+    with bound(port) as listening:
         number = listening.getsockname()[1]
         app = make_app(Session(models), number, token, once)
-        config = uvicorn.Config(
-            app, http="h11", ws="none", loop="asyncio", log_level="warning", access_log=False, server_header=False,
-            proxy_headers=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
         listening.listen()
         tell(f"http://{LOOPBACK}:{number}/?token={token}")
         if once:
             _shown(f"http://{LOOPBACK}:{number}/?once={once}")
-        uvicorn.Server(config).run(sockets=[listening])
+        server_of(app).run(sockets=[listening])
 
 
-def check_installed() -> Any:
-    """uvicorn, or what to install: to be asked before models are loaded."""
+def server_of(app: Any) -> Any:
+    """uvicorn's server of an app; it writes no log of addresses, which hold the token."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, http="h11", ws="none", loop="asyncio", log_level="warning", access_log=False, server_header=False,
+        proxy_headers=False, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
+def check_installed() -> None:
+    """Raise where the extra is missing: to be asked before models are loaded."""
     try:
         import starlette  # noqa: F401
-        import uvicorn
+        import uvicorn  # noqa: F401
     except ImportError as error:
         raise HeatproofError(f"{error.name} is not installed; install it with: pip install heatproof[serve]") from error
-    return uvicorn
 
 
-def _bound(port: int) -> socket.socket:
+def bound(port: int) -> socket.socket:
+    """A socket on a port of this machine alone; 0 takes a free one."""
     listening = socket.socket()
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
