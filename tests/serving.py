@@ -48,6 +48,25 @@ class Net(nn.Module):
         return self.last(nn.functional.adaptive_avg_pool2d(self.act(self.deep(x)), 4).flatten(1))
 
 
+class Slow(Net):
+    """Counts how many run at once, and its passes."""
+
+    running = most = passes = 0
+    lock = threading.Lock()
+
+    def forward(self, x: Tensor) -> Tensor:
+        with Slow.lock:
+            Slow.running += 1
+            Slow.passes += 1
+            Slow.most = max(Slow.most, Slow.running)
+        time.sleep(0.02)
+        try:
+            return super().forward(x)
+        finally:
+            with Slow.lock:
+                Slow.running -= 1
+
+
 def served(
     net: nn.Module | None = None, name: str = "net", names: Sequence[str] | None = NAMES, **options: Any
 ) -> Served:

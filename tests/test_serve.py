@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load
-from torch import Tensor, nn
+from torch import nn
 
 import heatproof as hp
 from attacks import ATTACKS, EVIL
@@ -30,7 +30,7 @@ from heatproof.score import single_logit
 from heatproof.serve import session as session_module
 from heatproof.serve.page import page
 from heatproof.visible import visible
-from serving import NAMES, TOKEN, Asking, Net, asking, photo, served
+from serving import NAMES, TOKEN, Asking, Net, Slow, asking, photo, served
 
 httpx = pytest.importorskip("httpx", reason="needs heatproof[dev]")
 POSTS = ("photo", "method", "look", "maps", "test", "command", "export/png")
@@ -350,25 +350,6 @@ def test_the_command_names_the_model_and_the_methods(server: Asking) -> None:
 
 
 # one at a time
-
-
-class Slow(Net):
-    """Counts how many run at once, and its passes."""
-
-    running = most = passes = 0
-    lock = threading.Lock()
-
-    def forward(self, x: Tensor) -> Tensor:
-        with Slow.lock:
-            Slow.running += 1
-            Slow.passes += 1
-            Slow.most = max(Slow.most, Slow.running)
-        time.sleep(0.02)
-        try:
-            return super().forward(x)
-        finally:
-            with Slow.lock:
-                Slow.running -= 1
 
 
 def test_models_run_one_at_a_time_and_who_comes_later_waits() -> None:

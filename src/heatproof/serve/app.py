@@ -162,8 +162,9 @@ async def _body(request: Request, limit: int) -> bytes:
 
 
 async def _object(request: Request) -> dict[str, Any]:
+    data = await _body(request, BODY)
     try:
-        found = json.loads(await _body(request, BODY))
+        found = json.loads(data)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
