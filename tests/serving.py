@@ -122,7 +122,6 @@ def asking(*models: Served, once: str = "") -> Iterator[Asking]:
 
     session = Session(models or (served(),))
     with bound(0) as listening:
-        listening.listen()
         port = listening.getsockname()[1]
         server = server_of(make_app(session, port, TOKEN, once))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

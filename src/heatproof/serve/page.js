@@ -90,7 +90,11 @@ async function look() {
 }
 
 let timer;
-function later() { clearTimeout(timer); timer = setTimeout(explain, 150); }
+function later() {
+  halt();
+  note("progress", "");
+  timer = setTimeout(explain, 150);
+}
 
 function halt() {
   clearTimeout(timer);

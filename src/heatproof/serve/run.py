@@ -34,7 +34,6 @@ def run_server(
     with bound(port) as listening:
         number = listening.getsockname()[1]
         app = make_app(Session(models), number, token, once)
-        listening.listen()
         tell(f"http://{LOOPBACK}:{number}/?token={token}")
         if once:
             _shown(f"http://{LOOPBACK}:{number}/?once={once}")
@@ -62,11 +61,12 @@ def check_installed() -> None:
 
 
 def bound(port: int) -> socket.socket:
-    """A socket on a port of this machine alone; 0 takes a free one."""
+    """A socket that listens on a port of this machine alone; 0 takes a free one."""
     listening = socket.socket()
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((LOOPBACK, port))
+        listening.listen()
     except (OSError, OverflowError) as error:
         listening.close()
         raise InputError(
