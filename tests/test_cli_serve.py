@@ -72,7 +72,7 @@ def running(place: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
 def test_it_prints_its_address_answers_and_ends(place: Path, number: int, code: int, said: str) -> None:
     before = sorted(path.name for path in place.iterdir())
     options = ["--model", "models.py:net", "--model", "models.py:grey", "--weights", "w.safetensors", "--weights", "-",
-               "--name", "mine", "--name", "-", "--size", "32", "--mean", ".5", "--std", ".5",
+               "--name", "mine", "--name", "-", "--size", "32", "--size", "-", "--mean", ".5", "--std", ".5",
                "--class-names", "names.txt"]  # fmt: skip
     with running(place, *options) as (process, lines):
         assert lines[:2] == ["mine: 5 classes", "grey: 5 classes, random weights"]
@@ -125,6 +125,7 @@ WRONG = {
     "weights": (["--weights", "w.safetensors"], "--weights was given 1 times for 2 models"),
     "names": (["--name", "a", "--name", "b", "--name", "c"], "--name was given 3 times for 2 models"),
     "size": (["--size", "8", "--size", "8", "--size", "8"], "--size was given 3 times"),
+    "no size": (["--size", "8", "--size", "x"], "expected a whole number of pixels"),
     "score": (["--score", "value"], "score=value takes an output of (B,)"),
     "mean alone": (["--mean", ".5"], "give both or neither"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from .options import Device, ScoreName, Threads
 if TYPE_CHECKING:
     from ..serve.served import Served
 
-EACH = "; one for all models, or one for each"
+EACH = "; one for all models, or one for each, - for its own"
 
 
 def serve(
@@ -28,7 +28,7 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option(help="how the page calls it: one for each model, - for its own")
     ] = None,
-    size: Annotated[list[int] | None, typer.Option(help="side in pixels; default: the model's own" + EACH)] = None,
+    size: Annotated[list[str] | None, typer.Option(help="side in pixels; default: the model's own" + EACH)] = None,
     mean: Annotated[list[str] | None, typer.Option(help="one number, or one a channel" + EACH)] = None,
     std: Annotated[list[str] | None, typer.Option(help="as --mean" + EACH)] = None,
     class_names: Annotated[list[str] | None, typer.Option(help="file of class names" + EACH)] = None,
@@ -81,11 +81,19 @@ def _loaded(spec: str, row: dict[str, Any], score: str, device: str) -> Served:
     from .inputs import loaded_as_given, score_from
 
     weights = Path(row["weights"]) if row["weights"] else None
-    loaded = loaded_as_given(spec, weights, row["size"], None, row["mean"], row["std"], None, device)
+    loaded = loaded_as_given(
+        spec, weights, row["size"] and _pixels(row["size"]), None, row["mean"], row["std"], None, device
+    )
     listed = read_class_names(row["class_names"]) if row["class_names"] else None
     made = make_served(loaded, score_from(score), listed, row["name"] or "", _audit_words(spec, row, score))
     console.print(f"{made.name}: {made.count} classes{', random weights' if made.trained is False else ''}")
     return made
+
+
+def _pixels(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise InputError(f"--size {text!r}; expected a whole number of pixels, or - for the model's own")
+    return int(text)
 
 
 def _audit_words(spec: str, row: dict[str, Any], score: str) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -18,19 +17,9 @@ from .chance import repeatable
 from .chunks import chunk_slices, padded
 from .guard import training_modules
 from .twin import eager, twin
+from .watch import passing, watched
 
 _PRIVATE: WeakSet[nn.Module] = WeakSet()
-_WATCH: ContextVar[Callable[[int], object] | None] = ContextVar("heatproof_watch", default=None)
-
-
-@contextmanager
-def watched(watch: Callable[[int], object]) -> Iterator[None]:
-    """Within: `watch` is called before each forward pass with its number of samples; what it raises ends the job."""
-    token = _WATCH.set(watch)
-    try:
-        yield
-    finally:
-        _WATCH.reset(token)
 
 
 @contextmanager
@@ -133,8 +122,7 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
 
 def call_model(private: nn.Module, x: Tensor) -> Any:
     """One forward; what the model raises becomes a `ModelError` that says what it was given."""
-    if (watch := _WATCH.get()) is not None:
-        watch(len(x))
+    passing(len(x))
     try:
         return private(x)
     except (HeatproofError, torch.OutOfMemoryError):

@@ -43,6 +43,9 @@ class Cards {
 
   stopped() { clearInterval(this.clock); }
 
+  // Those that still wait, once nobody computes them.
+  abandon() { for (const card of this.cards.values()) if (!card.key) card.time.textContent = "stopped"; }
+
   // A method's maps, or why there are none.
   finished(name, key, content, time = "") {
     this.stopped();

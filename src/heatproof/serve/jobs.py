@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from ..engine.model import watched
+from ..engine.watch import watched
 from ..errors import HeatproofError
 
 R = TypeVar("R")
@@ -35,7 +35,7 @@ class Jobs:
         self._ends: set[threading.Event] = set()
 
     def close(self) -> None:
-        """End what runs at its next forward pass, and what waits."""
+        """End what runs at its next pass, and what waits."""
         for end in list(self._ends):
             end.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -52,7 +52,7 @@ class Jobs:
         """What a long job tells as it goes on; first "waiting" where others are before it.
 
         Args:
-            gone: whether nobody listens any more; the job then ends at its next forward pass.
+            gone: whether nobody listens any more; the job then ends at its next pass.
         """
         loop, told = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
 
@@ -87,7 +87,7 @@ class Jobs:
 
 
 def _watching(work: Callable[[], R], end: threading.Event) -> Callable[[], R]:
-    """The work, which a forward pass ends once `end` is set."""
+    """The work, which its next pass ends once `end` is set."""
 
     def check(samples: int) -> None:
         del samples

@@ -205,7 +205,7 @@ find("opacity").addEventListener("input", () => {
   find("results").style.setProperty("--over", find("opacity").value / 100);
   find("opacity-value").textContent = `${find("opacity").value} %`;
 });
-find("stop").addEventListener("click", () => { halt(); note("progress", "stopped"); find("go").hidden = false; });
+find("stop").addEventListener("click", () => { halt(); cards.abandon(); note("progress", "stopped"); find("go").hidden = false; });
 find("go").addEventListener("click", explain);
 find("test").addEventListener("click", quickTest);
 find("copy").addEventListener("click", copyCommand);
