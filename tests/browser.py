@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -97,12 +98,18 @@ def started() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(chromium: Browser, path: Path, width: int = 1280, height: int = 900) -> Iterator[Shown]:
-    """A page from its file, in a profile of its own."""
-    context = chromium.new_context(viewport={"width": width, "height": height})
+def opened(
+    chromium: Browser,
+    place: Path | str,
+    width: int = 1280,
+    height: int = 900,
+    scheme: Literal["light", "dark"] = "light",
+) -> Iterator[Shown]:
+    """A page from its file, or from a server's address, whose requests to that server are its own; in a new profile."""
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     try:
         page = context.new_page()
-        shown = Shown(page, path.resolve().as_uri(), Seen())
+        shown = Shown(page, place if isinstance(place, str) else place.resolve().as_uri(), Seen())
         _watch(shown)
         page.goto(shown.address)
         page.wait_for_timeout(LATE)
@@ -127,7 +134,9 @@ def _watch(shown: Shown) -> None:
 
 
 def _request(shown: Shown, address: str) -> None:
-    if address != shown.address and not address.startswith(OWN):
+    server = urlsplit(shown.address)
+    own = (*OWN, f"{server.scheme}://{server.netloc}/") if server.netloc else OWN
+    if address != shown.address and not address.startswith(own):
         shown.seen.requests.append(address)
 
 

@@ -89,7 +89,7 @@ def shown(*words):
     return text.getvalue()
 print("Usage" in shown(), heavy())
 kinds = [("bench", made.name) for made in benches.registered_commands]
-for words in [("methods",), ("explain",), ("audit",), ("report",), ("demo",), ("bench",), ("paper",),
+for words in [("methods",), ("explain",), ("serve",), ("audit",), ("report",), ("demo",), ("bench",), ("paper",),
               ("paper", "list"), ("paper", "run"), *kinds]:
     assert "Usage" in shown(*words), words
 print(len(kinds) > 10, heavy())

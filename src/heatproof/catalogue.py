@@ -29,9 +29,20 @@ def catalogue() -> list[Entry]:
     return [_entry(name, METHODS[name]) for name in sorted(METHODS)]
 
 
+def line_of(explain: Explain) -> str:
+    """What a method is, in one line.
+
+    Example:
+        >>> line_of(METHODS["gradient"]), line_of(METHODS["smoothgrad"])[:40]
+        ('Gradient of the score at the input.', "smooth(gradient): mean of a method's map")
+    """
+    line = (explain.__doc__ or "").strip().partition("\n")[0].split("``")[0].strip()
+    if isinstance(explain, Composed):
+        return f"{replace(explain, title='')!r}: {line[:1].lower()}{line[1:]}"
+    return line
+
+
 def _entry(name: str, method: Explain) -> Entry:
     spec = spec_of(method)
-    line = (method.__doc__ or "").strip().partition("\n")[0].split("``")[0].strip()
-    if isinstance(method, Composed):
-        line = f"{replace(method, title='')!r}: {line[0].lower()}{line[1:]}"
-    return Entry(name, bool(spec and spec.channels), bool(spec and spec.signed), line, spec.source if spec else "")
+    source = spec.source if spec else ""
+    return Entry(name, bool(spec and spec.channels), bool(spec and spec.signed), line_of(method), source)

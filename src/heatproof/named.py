@@ -20,8 +20,11 @@ _REFERENCE = re.compile(
 """A quoted text, or ``module:function`` and ``path/file.py:function`` where a method may stand."""
 
 
-def method_from_text(text: str) -> Explain:
+def method_from_text(text: str, *, code: bool = True) -> Explain:
     """The method that a text names; its options must be Python literals, of which lists become tuples.
+
+    Args:
+        code: whether it may be ``package.module:function``, whose import runs that code.
 
     Raises:
         InputError: no such method or option; offers the nearest names.
@@ -37,6 +40,10 @@ def method_from_text(text: str) -> Explain:
         tree = ast.parse(_REFERENCE.sub(partial(_placeholder, references), text.strip()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last three: nested too deep
         raise _unreadable(text, f" ({error.msg if isinstance(error, SyntaxError) else error})") from None
+    if references and not code:
+        raise InputError(
+            f"method {text!r} names code of yours, which is not run from here; use it in Python or by --methods"
+        )
     return _built(tree, text, references)
 
 

@@ -1,4 +1,4 @@
-"""The command line: audit, explain, bench, paper, report, export, methods, demo, doctor.
+"""The command line: audit, explain, serve, bench, paper, report, export, methods, demo, doctor.
 
 A module with commands imports what their options need, and a command the rest, torch above all, when it is called: help and
 completion are quick.
@@ -47,6 +47,7 @@ from .options import (
 from .paper import app as paper
 from .report import report
 from .result import Result
+from .serve import serve
 
 START, MEASURE, LOOK = "To start with", "Maps and tests", "Results and this installation"
 """Headings of the help."""
@@ -142,6 +143,7 @@ def explain(
 
 
 app.command(rich_help_panel=MEASURE)(friendly(audit))
+app.command(rich_help_panel=MEASURE)(friendly(serve))
 app.add_typer(bench, name="bench", rich_help_panel=MEASURE)
 app.add_typer(paper, name="paper", rich_help_panel=MEASURE)
 app.command(rich_help_panel=LOOK)(friendly(report))

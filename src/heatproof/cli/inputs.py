@@ -57,9 +57,8 @@ def load_inputs(
     most: int | None = None,
 ) -> Inputs:
     """Model, images and class names, as the options of every command give them. most: see `read_images`."""
-    with working(f"loading {model}"):
-        loaded = load_model(model, weights, device=device_from(device))
-    how = override(loaded.preprocess, size=size, resize=resize, mean=floats(mean), std=floats(std), function=preprocess)
+    loaded = loaded_as_given(model, weights, size, resize, mean, std, preprocess, device)
+    how = loaded.preprocess
     with bar("reading images") as step:
         found = read_images(
             images, how, limit, progress=lambda n, total: step(n, total, None), split=split_from(split),
@@ -71,7 +70,24 @@ def load_inputs(
     if listed:
         _check_listed(listed, found, loaded)
     names = listed or loaded.categories or _names_of(found, loaded.model)
-    return Inputs(replace(loaded, preprocess=how), found, names, listed)
+    return Inputs(loaded, found, names, listed)
+
+
+def loaded_as_given(
+    model: str,
+    weights: Path | None,
+    size: int | None,
+    resize: int | None,
+    mean: str | None,
+    std: str | None,
+    preprocess: str | None,
+    device: str,
+) -> LoadedModel:
+    """A model, with its preset as the options change it."""
+    with working(f"loading {model}"):
+        loaded = load_model(model, weights, device=device_from(device))
+    how = override(loaded.preprocess, size=size, resize=resize, mean=floats(mean), std=floats(std), function=preprocess)
+    return replace(loaded, preprocess=how)
 
 
 def _names_of(found: ImageSet, model: torch.nn.Module) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from .batch import Progress
 from .decode import read_pixels
 from .files import Found
 from .images import ImageSet, PhotoFile, check_image, image_set
-from .preprocess import Preprocess, prepare, scales, too_large
+from .preprocess import Preprocess, known_scales, prepare, too_large
 from .streamed import Images, Streamed, image_digest
 
 
@@ -81,8 +81,7 @@ def collect(
             "are whole pictures, or save them again as PNG"
         )
     pixels = _stacked(read, preprocess, source)
-    known = preprocess.function is None or preprocess.mean is not None
-    mean, std = scales(preprocess, pixels.shape[1], source) if known else (None, None)
+    mean, std = known_scales(preprocess, pixels.shape[1], source)
     names, labels = [one.item.name for one in read], [one.item.label for one in read]
     return image_set(
         pixels, names, labels, skipped=skipped, mean=mean, std=std, source=source, classes=classes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -30,17 +31,31 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
     """
     if not path.is_file():  # opening a pipe would wait for ever
         raise InputError("not a regular file" if path.exists() else "the link points to no file")
+    return _read(lambda: path, convert or as_pixels)
+
+
+def pixels_of(data: bytes) -> Pixels:
+    """`read_pixels` of the bytes of a file that never was on this disk. ``-> (H, W, 1 or 3)`` uint8 or uint16.
+
+    Raises:
+        InputError, MemoryError: as there.
+    """
+    return _read(lambda: io.BytesIO(data), as_pixels)
+
+
+def _read(source: Callable[[], Path | io.BytesIO], convert: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
+    """source: gives the file anew, read from its beginning."""
     with warnings.catch_warnings():
         # Pillow warns of damaged metadata of good pictures; its warning of a bomb is taken at its word.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
         try:
-            with Image.open(path) as image:
+            with Image.open(source()) as image:
                 if image.format == "EPS":  # whatever the file is called; Pillow would start Ghostscript on it
                     raise InputError("PostScript, a program that is not run; save the picture as PNG")
                 if image.format == "PNG":
-                    _check_sums(path)
-                return (convert or as_pixels)(image)
+                    _check_sums(source())
+                return convert(image)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise InputError(f"more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller first") from None
         except UnidentifiedImageError:
@@ -53,9 +68,9 @@ def read_pixels(path: Path, convert: Callable[[Image.Image], NDArray[Any]] | Non
             raise InputError(f"cannot be read: {_first_line(error)}") from error
 
 
-def _check_sums(path: Path) -> None:
+def _check_sums(source: Path | io.BytesIO) -> None:
     """Whether every chunk of a PNG is as it was written: Pillow looks at no sum of the pixels as it reads them."""
-    with Image.open(path) as image:
+    with Image.open(source) as image:
         image.verify()
 
 

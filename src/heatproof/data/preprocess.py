@@ -131,6 +131,12 @@ def as_picture(values: Tensor, mean: tuple[float, ...] | None, std: tuple[float,
     return np.ascontiguousarray(shown.permute(1, 2, 0).numpy())
 
 
+def known_scales(preprocess: Preprocess, channels: int, name: str) -> tuple[tuple[float, ...] | None, ...]:
+    """Mean and std per channel as in `scales`; None and None where a function made the pixels and nobody gave them."""
+    known = preprocess.function is None or preprocess.mean is not None
+    return scales(preprocess, channels, name) if known else (None, None)
+
+
 def too_large(pixels: NDArray[Any], preprocess: Preprocess) -> str:
     """Why this picture cannot be resized, or an empty text: a strip of 1 x 10000 would become 224 x 2240000."""
     height, width = target_size(pixels.shape[:2], preprocess)

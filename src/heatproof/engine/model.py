@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -18,20 +17,21 @@ from .chance import repeatable
 from .chunks import chunk_slices, padded
 from .guard import training_modules
 from .twin import eager, twin
+from .watch import passing, watched
 
 _PRIVATE: WeakSet[nn.Module] = WeakSet()
-_METER: ContextVar[list[int] | None] = ContextVar("heatproof_meter", default=None)
 
 
 @contextmanager
 def counted_rows() -> Iterator[list[int]]:
     """Within: the list holds how many samples went through the model, in its one element."""
     rows = [0]
-    token = _METER.set(rows)
-    try:
+
+    def count(samples: int) -> None:
+        rows[0] += samples
+
+    with watched(count):
         yield rows
-    finally:
-        _METER.reset(token)
 
 
 def own(model: nn.Module) -> nn.Module:
@@ -122,8 +122,7 @@ def check_inputs(model: nn.Module, inputs: Any) -> None:
 
 def call_model(private: nn.Module, x: Tensor) -> Any:
     """One forward; what the model raises becomes a `ModelError` that says what it was given."""
-    if (meter := _METER.get()) is not None:
-        meter[0] += len(x)
+    passing(len(x))
     try:
         return private(x)
     except (HeatproofError, torch.OutOfMemoryError):

@@ -14,6 +14,7 @@ from ..errors import InputError, ModelError, out_of_memory
 from ..types import Score
 from .guard import Taint, check_graph
 from .interpose import Interpose, RuleSet
+from .watch import passing
 
 GROUP = 4
 """Targets in one backward pass where they may be together; more are no faster on a CPU."""
@@ -64,6 +65,7 @@ def together() -> Iterator[None]:
 
 
 def _batched(out: Tensor, score: Score, targets: Tensor, roots: list[Any]) -> tuple[Tensor, ...]:
+    passing(0)
     cotangents = torch.stack([_cotangent(out, score, t) for t in targets])
     return torch.autograd.grad(out, roots, cotangents, retain_graph=True, is_grads_batched=True)
 
@@ -85,6 +87,7 @@ def _stays_alone(out: Tensor) -> bool:
 def _single(
     out: Any, score: Score, target: Tensor, roots: list[Any], rules: RuleSet | None, *, keep: bool
 ) -> tuple[Tensor, ...]:
+    passing(0)
     if isinstance(out, Tensor):
         return _grad(out, roots, _cotangent(out, score, target, rules), keep)
     return _grad(scores_of(out, score, target).sum(), roots, None, keep)
