@@ -94,7 +94,9 @@ def _methods(results: Results) -> list[Method]:
     """In the order of the cards: controls last."""
     silent = without_verdict(results)
     methods = [
-        Method(str(row["method"]), "" if silent else str(row["verdict"]), is_control(str(row["method"]), results.config))
+        Method(
+            str(row["method"]), "" if silent else str(row["verdict"]), is_control(str(row["method"]), results.config)
+        )
         for row in results.verdicts.to_dict("records")
     ]
     return sorted(methods, key=lambda method: method.control)
