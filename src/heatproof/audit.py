@@ -67,6 +67,8 @@ CALIBRATION = 32
 PLANTED_SECONDS = 40
 """What training the two networks of the check planted takes on one core, for the minutes that the plan prints."""
 STRIPS = 3
+PHOTOS = 32
+"""Photos that the report shows with their original maps, spread evenly over those that are audited."""
 TABLES = ("by_check", "calibration", "kept", "efficient", "planted")
 """Tables of `Results` that are written where their check was asked for."""
 
@@ -236,10 +238,11 @@ def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int,
     positions = stage_positions(len(subject.blocks), chosen.stages)
     stages = {check: stages_of(check, subject.blocks, positions) for check in checks}
     strips = tuple(range(min(STRIPS, chosen.images)))
+    photos = () if s.keep_maps == "none" else tuple(evenly(chosen.images, PHOTOS))
     config = record(subject, s, chosen, stages, threads, kept, original, tried.refused)
-    config |= {"stages": list(positions), "strips": list(strips), **_networks(s, checks)}
+    config |= {"stages": list(positions), "strips": list(strips), "photos": list(photos), **_networks(s, checks)}
     planned = planned_jobs(
-        Work(chosen.images, chosen.seeds, s.nulls, stages, s.faithfulness, s.keep_maps, strips,
+        Work(chosen.images, chosen.seeds, s.nulls, stages, s.faithfulness, s.keep_maps, strips, photos,
              len(s.labels.permuted) if s.labels else 0, subject.chunk)
     )  # fmt: skip
     keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
@@ -288,7 +291,8 @@ def run_audit(plan: AuditPlan, progress: Progress | Auto = None) -> Audit:
 
 
 def _run_jobs(plan: AuditPlan, progress: Progress | None) -> None:
-    save_photos(plan.folder, {i: _photo(plan, i) for i in plan.config["strips"]})
+    drawn = sorted({*plan.config["strips"], *plan.config["photos"]})
+    save_photos(plan.folder, {i: _photo(plan, i) for i in drawn})
     setup, threads, engine = _setup(plan.subject, plan.settings), plan.config["threads"], plan.settings.engine
     if is_ray(engine):
         gpus = 1 if plan.subject.images.device.type == "cuda" else 0

@@ -52,6 +52,7 @@ def null_chain(
     """The floor (original against random networks) and the architecture prior (random against random).
 
     Args:
+        keep: images whose original maps are kept.
         null, prior: the names of the two in the rows.
     """
     record = Record()

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
@@ -76,7 +76,22 @@ def read_maps(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path) if _is_text(path) else load(path.read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} cannot be read ({error}); delete it and run the same command again")
+
+
+def read_some_maps(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+    """The maps of a file whose names are wanted; the others are left on the disk."""
+    if not _is_text(path):
+        return {name: maps for name, maps in read_maps(path).items() if wanted(name)}
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
 
 
 def _is_text(path: Path) -> bool:

@@ -17,7 +17,7 @@ from .files import write, write_json
 
 NOT_IDENTITY = (
     "date", "command", "warnings", "method_identities", "score_identity", "images", "thresholds", "versions",
-    "caveats", "remarks", "preset", "reduced", "published",
+    "caveats", "remarks", "preset", "reduced", "published", "photos",
 )  # fmt: skip
 
 CONFIG = "config.json"
@@ -98,7 +98,7 @@ def read_config(folder: Path, *needs: str) -> dict[str, Any]:
 
 
 def save_photos(folder: Path, photos: Mapping[int, np.ndarray[Any, Any]]) -> None:
-    """The photos of the film strip, as the model saw them, so that a report can be made again."""
+    """Photos that a report shows, as the model saw them, so that it can be made again."""
     for i, picture in photos.items():
         path = folder / "photos" / f"{i}.png"
         if not path.exists():

@@ -81,7 +81,7 @@ def _strip(folder: Path, config: dict[str, Any], job: dict[str, Any], image: int
     names = [f"{stage}: {name}" for stage, name in zip(plan["stages"], plan["names"], strict=True)]
     if check == "graded":
         names = [f"{100 * share:.0f} % new" for share in plan["shares"]]
-    return Strip(image, _title(config, image), _picture(folder, image), ["original", *names], maps, check)
+    return Strip(image, title_of(config, image), picture_of(folder, image), ["original", *names], maps, check)
 
 
 def class_sheets(folder: Path, config: dict[str, Any], table: pd.DataFrame) -> list[ClassSheet]:
@@ -105,15 +105,17 @@ def _sheet(folder: Path, config: dict[str, Any], rows: pd.DataFrame, file: str, 
     }
     names, target = config.get("class_names") or [], config["images"][image]["target"]
     titles = [class_name(names, c) if names else f"class {c}" for c in classes]
-    return ClassSheet(image, _title(config, image), _picture(folder, image), titles, classes.index(target), maps)
+    return ClassSheet(image, title_of(config, image), picture_of(folder, image), titles, classes.index(target), maps)
 
 
-def _picture(folder: Path, image: int) -> np.ndarray[Any, Any]:
+def picture_of(folder: Path, image: int) -> np.ndarray[Any, Any]:
+    """A photo as the model saw it, uint8 ``(H, W, 3)``."""
     with Image.open(folder / "photos" / f"{image}.png") as file:
         return np.asarray(file.convert("RGB"))
 
 
-def _title(config: dict[str, Any], image: int) -> str:
+def title_of(config: dict[str, Any], image: int) -> str:
+    """The name of a photo, and the class that the network gives it with its probability."""
     row = config["images"][image]
     chance = f" ({100 * row['probability']:.0f} %)" if "probability" in row else ""
     return f"{row['name']}: {row.get('predicted_name', row.get('predicted', row['target']))}{chance}"

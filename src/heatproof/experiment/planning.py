@@ -23,7 +23,7 @@ DEPENDS = (
 @dataclass(frozen=True)
 class Work:
     """What is to be measured. stages: of each check; networks: of the floor; pairs: networks with permuted labels;
-    strips: photos whose maps are kept; keep_maps: see `Settings`."""
+    strips: photos whose maps are kept at every stage; photos: those whose original maps are; keep_maps: see `Settings`."""
 
     images: int
     seeds: int
@@ -32,6 +32,7 @@ class Work:
     faithfulness: bool
     keep_maps: str
     strips: tuple[int, ...]
+    photos: tuple[int, ...]
     pairs: int
     chunk: int
 
@@ -45,7 +46,8 @@ def planned_jobs(work: Work) -> list[Job]:
 def _of_shard(work: Work, shard: list[int]) -> Iterator[Job]:
     strip = [i for i in shard if i in work.strips and work.keep_maps != "none"]
     everything = shard if work.keep_maps == "all" else []
-    yield job("null", shard=shard, networks=work.networks, keep=everything)
+    photos = [i for i in shard if i in work.photos]
+    yield job("null", shard=shard, networks=work.networks, keep=everything or photos)
     if "smooth" in work.stages:
         yield job("smooth_null", shard=shard, networks=work.networks, keep=[])
     if work.faithfulness:

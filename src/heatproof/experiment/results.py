@@ -15,6 +15,8 @@ from .evidence import calibration, changed, curves, efficiency, floors, kept, pl
 from .files import read_job
 from .folder import read_config
 from .judged import by_check, verdicts
+from .photos import Photo as Photo
+from .photos import kept_photos
 from .pictures import ClassSheet as ClassSheet
 from .pictures import Strip as Strip
 from .pictures import class_sheets, film_strips
@@ -50,6 +52,7 @@ class Results:
             the network reads, and at the other one), gain (own - other) with gain_lower, gain_upper, chance (share of
             pixels), moved ("yes": gain_lower > 0; "no": gain_upper < .02; else "unclear").
         sheets: maps of every class of a few photos.
+        photos: photos with the maps of the original network, read when they are asked for.
         changed: one row per (check, stage): changed, the share of images whose predicted class is no longer explained.
     """
 
@@ -68,6 +71,7 @@ class Results:
     planted: pd.DataFrame = field(default_factory=pd.DataFrame)
     sheets: list[ClassSheet] = field(default_factory=list)
     changed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    photos: list[Photo] = field(default_factory=list)
 
     def floor(self, method: str, metric: str, check: str = "") -> dict[Any, Any]:
         """The row of `floors` that a check of a method is judged against; empty where none was measured."""
@@ -119,4 +123,5 @@ def load(folder: Path) -> Results:
         planted(cells),
         class_sheets(folder, config, table),
         changed(cells),
+        kept_photos(folder, config),
     )

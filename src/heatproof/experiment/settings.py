@@ -67,7 +67,8 @@ class Settings:
         engine: "local", or a Ray cluster: "ray", "ray://host:port"; all its nodes share the run folder. Changes no digit.
         score: what is explained.
         faithfulness: measure the quick score that stands beside each verdict.
-        keep_maps: raw maps to keep: "strips" (photos of the film strip), "all", "none".
+        keep_maps: raw maps to keep: "strips" (every stage of the film strips, and the original maps of the photos that the
+            report shows), "all", "none".
         about: what the report prints: model, dataset, images (name, label), class_names, command, warnings.
         photos: gives the uint8 ``(H, W, 3)`` picture of an image; None shows the tensors themselves.
         black: a black pixel in the model's units, ``(C,)``; None for 0.

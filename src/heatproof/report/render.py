@@ -17,6 +17,7 @@ from .contents import contents
 from .film import films
 from .guide import guide
 from .page import write_page
+from .photos import viewer
 from .sections import sections
 from .settings import settings
 from .tables import number_notes, numbers, stages, troubles
@@ -24,6 +25,7 @@ from .words import count
 
 WAYS = {"cascading": " from the output down", "reverse": " from the input up", "smooth": " from the input up"}
 """How the network is randomised in the film strips of a check."""
+STYLES, SCRIPTS = ("style.css", "photos.css"), ("script.js", "photos.js")
 
 
 def render(results: Results) -> Path:
@@ -41,7 +43,7 @@ def render(results: Results) -> Path:
     Raises:
         RunError: the folder cannot be written.
     """
-    return write_page(results.folder, "template.html", _page(results))
+    return write_page(results.folder, "template.html", _page(results), STYLES, scripts=SCRIPTS)
 
 
 def _page(results: Results) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def _page(results: Results) -> dict[str, Any]:
         "refused": troubles(results)["refused"],
         "overviews": seen,
         "films": films(results),
+        "viewer": viewer(results),
         "way": WAYS.get(results.strips[0].check, "") if results.strips else "",
         "several_films": len({strip.check for strip in results.strips}) > 1,
         "numbers": tables,
@@ -94,7 +97,7 @@ def _before(page: dict[str, Any]) -> list[tuple[str, str]]:
 def _after(page: dict[str, Any]) -> list[tuple[str, str]]:
     """Links to what stands after the checks and is there."""
     links = {"classes": (page["sheets"], "All classes"), "strips": (page["films"], "Film strips"),
-             "numbers": (page["numbers"], "Numbers")}  # fmt: skip
+             "photos": (page["viewer"], "Photos"), "numbers": (page["numbers"], "Numbers")}  # fmt: skip
     found = [(id, name) for id, (there, name) in links.items() if there]
     return [*found, ("missing", "Missing"), ("settings", "Settings")]
 
