@@ -65,7 +65,7 @@ CALIBRATION = 32
 PLANTED_SECONDS = 40
 """What training the two networks of the check planted takes on one core, for the minutes that the plan prints."""
 STRIPS = 3
-TABLES = ("by_check", "calibration", "kept", "efficient", "planted")
+TABLES = ("by_check", "calibration", "kept", "efficient", "planted", "per_image")
 """Tables of `Results` that are written where their check was asked for."""
 
 

@@ -15,6 +15,7 @@ from .evidence import calibration, changed, curves, efficiency, floors, kept, pl
 from .files import read_job
 from .folder import read_config
 from .judged import by_check, verdicts
+from .per_image import per_image, tiles
 from .pictures import ClassSheet as ClassSheet
 from .pictures import Strip as Strip
 from .pictures import class_sheets, film_strips
@@ -51,6 +52,9 @@ class Results:
             pixels), moved ("yes": gain_lower > 0; "no": gain_upper < .02; else "unclear").
         sheets: maps of every class of a few photos.
         changed: one row per (check, stage): changed, the share of images whose predicted class is no longer explained.
+        per_image: one row per (check that judges, method, image): name, target (the explained class), metric (the deciding
+            one), similarity_half, similarity_end (means over seeds), floor, status (the worst of the image's cells).
+        tiles: one row per (check, method, image, stage) of the film strips: metric, similarity (of the tile that is shown).
     """
 
     folder: Path
@@ -68,6 +72,8 @@ class Results:
     planted: pd.DataFrame = field(default_factory=pd.DataFrame)
     sheets: list[ClassSheet] = field(default_factory=list)
     changed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tiles: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def floor(self, method: str, metric: str, check: str = "") -> dict[Any, Any]:
         """The row of `floors` that a check of a method is judged against; empty where none was measured."""
@@ -119,4 +125,6 @@ def load(folder: Path) -> Results:
         planted(cells),
         class_sheets(folder, config, table),
         changed(cells),
+        per_image(cells, judged),
+        tiles(cells, judged),
     )
