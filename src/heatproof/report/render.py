@@ -9,13 +9,14 @@ from typing import Any
 from ..experiment.results import Results
 from ..plots._select import first_check, without_verdict
 from ..plots._style import check_name
-from .cards import Card, cards, overviews
+from .cards import Card, cards
 from .check_sections import changed, matrix
 from .check_words import caveat
 from .classes import class_sheets
 from .contents import contents
 from .film import films
 from .guide import guide
+from .overview import overviews
 from .page import write_page
 from .sections import sections
 from .settings import settings
@@ -24,6 +25,8 @@ from .words import count
 
 WAYS = {"cascading": " from the output down", "reverse": " from the input up", "smooth": " from the input up"}
 """How the network is randomised in the film strips of a check."""
+STYLES = ("style.css", "cards.css")
+SCRIPTS = ("script.js", "tables.js", "cards.js")
 
 
 def render(results: Results) -> Path:
@@ -41,12 +44,13 @@ def render(results: Results) -> Path:
     Raises:
         RunError: the folder cannot be written.
     """
-    return write_page(results.folder, "template.html", _page(results))
+    return write_page(results.folder, "template.html", _page(results), STYLES, scripts=SCRIPTS)
 
 
 def _page(results: Results) -> dict[str, Any]:
     """All that the template reads."""
-    config, every, first = results.config, cards(results), first_check(results)
+    config, strips, first = results.config, films(results), first_check(results)
+    every = cards(results, strips)
     tested = [card for card in every if not card.control]
     tables, found, seen = numbers(results), sections(results), overviews(results)
     page = {
@@ -59,7 +63,8 @@ def _page(results: Results) -> dict[str, Any]:
         "controls": [card for card in every if card.control],
         "refused": troubles(results)["refused"],
         "overviews": seen,
-        "films": films(results),
+        "films": strips,
+        "slider_stages": next((strip.stages for strip in results.strips if strip.check == first), []),
         "way": WAYS.get(results.strips[0].check, "") if results.strips else "",
         "several_films": len({strip.check for strip in results.strips}) > 1,
         "numbers": tables,
