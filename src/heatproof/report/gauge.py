@@ -22,7 +22,7 @@ def gauge(results: Results, row: Mapping[Any, Any], check: str) -> Markup:
     rows = rows[(rows["check"] == check) & (rows["method"] == row["method"]) & (rows["metric"] == row["metric"])]
     similarity, floor = half_and_last(rows)[0].get("mean"), row.get("floor")
     parts = [_box("g-scale", 0.0, 1.0)]
-    if measured(floor):
+    if measured(floor) and row["verdict"] != "undefined":
         if measured(similarity):
             parts.append(_box("g-kept", float(floor), float(similarity)))  # type: ignore[arg-type]
         parts.append(_box("g-floor", 0.0, float(floor)))

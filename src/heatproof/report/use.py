@@ -44,6 +44,9 @@ def judged_whole(results: Results, check: str) -> bool:
 def held(results: Results, row: Mapping[Any, Any], check: str) -> str:
     """What was tested and how much of the map stayed, from a row of the verdicts."""
     floor, excess = row.get("floor"), row.get("excess")
+    missing = max((row[name] for name in ("undefined", "vanished") if measured(row.get(name))), default=0)
+    if missing > THRESHOLDS["undefined"]:
+        return f"{percent(missing)} of its maps cannot be compared."
     if row["verdict"] == "undefined" or not measured(floor):
         return "Too few of its maps can be compared."
     if row["verdict"] == "input-dominated" or not measured(excess):
@@ -57,4 +60,5 @@ def held(results: Results, row: Mapping[Any, Any], check: str) -> str:
 
 
 def _share(excess: Any) -> str:
-    return percent(excess) if float(excess) > 0 else "none"
+    """An excess as a share; what lies outside of 0 to 1 is chance."""
+    return "none" if excess <= 0 else "all" if excess >= 1 else percent(excess)
