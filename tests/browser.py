@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Download, Page, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 OWN = ("data:", "blob:")
@@ -43,11 +43,16 @@ class Seen:
 
 @dataclass
 class Shown:
-    """An open page, the address of its file, and what it did."""
+    """An open page, the address of its file, and what it did.
+
+    While the test is using it, it may offer files of its own content: those are its downloads, and nothing that it did.
+    """
 
     page: Page
     address: str
     seen: Seen
+    using: bool = False
+    downloads: list[Download] = field(default_factory=list)
 
     @property
     def nothing_happened(self) -> bool:
@@ -58,6 +63,7 @@ class Shown:
     def use_everything(self) -> None:
         """Open every fold, choose every option, move every slider, follow every link inside the page, point at and focus
         every element, print it: by the elements' own methods, since a mouse takes minutes for a long report."""
+        self.using = True
         self.page.locator("summary, button, input, a[href^='#']").evaluate_all("all => all.forEach(one => one.click())")
         self.page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")
         for slider in self.page.locator("input[type=range]").all():
@@ -68,6 +74,7 @@ class Shown:
         self.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
         self.page.emulate_media(media="screen", color_scheme="light")
         self.page.wait_for_timeout(LATE)
+        self.using = False
 
     def barriers(self, *serious: str) -> list[str]:
         """What axe-core finds that keeps people out: rule, impact and the elements; of these impacts, or the grave ones."""
@@ -130,7 +137,7 @@ def _watch(shown: Shown) -> None:
     protocol.on("Log.entryAdded", lambda event: seen.console.append(event["entry"]["text"]))
     page.on("dialog", lambda dialog: _dialog(seen, dialog))
     page.on("popup", lambda other: seen.windows.append(other.url))
-    page.on("download", lambda file: seen.windows.append(file.url))
+    page.on("download", lambda file: _download(shown, file))
 
 
 def _request(shown: Shown, address: str) -> None:
@@ -138,6 +145,13 @@ def _request(shown: Shown, address: str) -> None:
     own = (*OWN, f"{server.scheme}://{server.netloc}/") if server.netloc else OWN
     if address != shown.address and not address.startswith(own):
         shown.seen.requests.append(address)
+
+
+def _download(shown: Shown, file: Download) -> None:
+    if shown.using and file.url.startswith("blob:"):
+        shown.downloads.append(file)
+    else:
+        shown.seen.windows.append(file.url)
 
 
 def _thrown(event: dict[str, Any]) -> str:

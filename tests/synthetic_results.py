@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from heatproof.experiment.per_image import COLUMNS as IMAGE_COLUMNS
+from heatproof.experiment.per_image import TILE_COLUMNS
 from heatproof.experiment.results import COLUMNS, ClassSheet, Results, Strip
 
 Array = np.ndarray[Any, Any]
@@ -51,7 +53,8 @@ def results(folder: Path, size: int = 48, photos: int = 3, title: str = "photo_{
         columns=["method", "status", "error"],
     )
     strips = [_strip(i, size, title.format(i)) for i in range(photos)]
-    return Results(folder, config(), _table(photos), curves, floors, verdicts, refused, strips)
+    return Results(folder, config(), _table(photos), curves, floors, verdicts, refused, strips,
+                   per_image=per_image(photos), tiles=_tiles(photos))  # fmt: skip
 
 
 CHECKS = ["cascading", "reverse", "independent", "full", "graded", "biases", "smooth", "labels", "random_logit"]
@@ -257,6 +260,30 @@ def _table(photos: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+NAMES = ("photo_{}.jpg", "=1+{}.jpg", 'a "quoted", name {}.jpg', "@sum({}).jpg", "-{}.jpg")
+"""Names of photos, some of which a spreadsheet would run."""
+STATUSES = ("ok", "ok", "vanished", "ok", "undefined")
+
+
+def per_image(photos: int) -> pd.DataFrame:
+    """The numbers of so many photos under the cascade: of any sign and size, some missing."""
+    rng, rows = np.random.default_rng(5), []
+    for name in METHODS:
+        for image in range(photos):
+            half, end = rng.normal(0, [0.4, 1e-5])
+            status = STATUSES[image % len(STATUSES)]
+            rows.append(("cascading", name, image, NAMES[image % len(NAMES)].format(image), f"class {image % 7}",
+                         "spearman_abs", half, np.nan if status == "vanished" else end,
+                         np.nan if status == "undefined" else 0.1 * rng.random(), status))  # fmt: skip
+    return pd.DataFrame(rows, columns=IMAGE_COLUMNS)
+
+
+def _tiles(photos: int) -> pd.DataFrame:
+    rows = [("cascading", name, image, stage, "spearman_abs", _base(name, "spearman_abs") - 0.01 * stage)
+            for name in METHODS for image in range(photos) for stage in range(1, len(BLOCKS) + 1)]  # fmt: skip
+    return pd.DataFrame(rows, columns=TILE_COLUMNS)
+
+
 def config() -> dict[str, Any]:
     """Every key that a run may record."""
     return {
@@ -267,6 +294,8 @@ def config() -> dict[str, Any]:
         "images_sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
         "blocks": [{"name": name, "tensors": [f"{name}.weight", f"{name}.bias"]} for name in BLOCKS],
         "checks": ["cascading"],
+        "check_plan": {"cascading": {"stages": list(range(1, 9)), "names": list(reversed(BLOCKS)),
+                                     "shares": [(i + 1) / len(BLOCKS) for i in range(len(BLOCKS))]}},
         "stages": list(range(1, 9)), "seeds": 5, "nulls": 5, "init": "original", "batch_norm": "reestimate",
         "classes": "fixed", "methods": list(METHODS), "metrics": list(METRICS), "budget": "10m", "controls": CONTROLS,
         "chosen": {"steps": 16, "n": 10, "stages": 8, "seeds": 5}, "thresholds": {"floor": 0.5, "excess": 0.5},

@@ -42,6 +42,9 @@ def quiet(chromium: Browser, report: Path) -> str:
     with browser.opened(chromium, report) as shown:
         shown.use_everything()
         assert shown.nothing_happened, (shown.page.url, shown.seen)
+        assert len(shown.downloads) == shown.page.locator("button", has_text="Download").count(), (
+            "one a click, no other"
+        )
         assert shown.page.locator("script").count() == 1
         assert shown.page.locator("iframe, form, object, embed, base, meta[http-equiv=refresh]").count() == 0
         return shown.page.locator("body").text_content() or ""
@@ -143,6 +146,7 @@ BUGS = {
     "a message": ("<script>console.log('planted')</script>", "console"),
     "an error": ("<script>undefined_function()</script>", "console"),
     "a window": ("<button onclick=\"window.open('about:blank')\">open</button>", "windows"),
+    "a download": ("<a id=file download=a href='data:,a'></a><script>file.click()</script>", "windows"),
     "an attribute that acts": ('<details><summary onclick="alert(1)">fold</summary></details>', "dialogs"),
 }
 

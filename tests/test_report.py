@@ -149,7 +149,7 @@ def test_every_method_has_its_verdict_reason_and_numbers(run: Results, page: Pag
 def test_half_and_end_are_the_stages_of_the_results(run: Results, page: Page) -> None:
     rows = run.curves[(run.curves["method"] == "guided_backprop") & (run.curves["metric"] == "spearman_abs")]
     half, end = rows[rows["stage"] == 4].iloc[0], rows[rows["stage"] == 8].iloc[0]
-    card = page.text[page.text.index("keeps") :]
+    card = page.text[page.text.index("guided_backprop", page.text.index("How to read a card")) :]
     facts = re.search(r"excess at half\s*(\S+).*?excess at end\s*(\S+)", card, re.S)
     assert facts is not None
     assert facts.groups() == (number(half["excess"]), number(end["excess"]))
@@ -207,7 +207,8 @@ def test_drawings_take_their_colours_from_the_page(page: Page) -> None:
     assert set(re.findall(r"#[0-9a-f]{6}", styles)) <= {"#000000"}
     (sheet,) = page.code["style"]
     assert set(re.findall(r"var\((--[a-z-]+)\)", styles)) <= set(re.findall(r"(--[a-z-]+):", sheet))
-    assert "prefers-color-scheme: dark" in sheet
+    assert "color-scheme: light dark" in sheet
+    assert len(re.findall(r"light-dark\(#[0-9a-f]{6}, #[0-9a-f]{6}\)", sheet)) > 10
     assert "@media print" in sheet
 
 

@@ -69,7 +69,7 @@ PLANTED_SECONDS = 40
 STRIPS = 3
 PHOTOS = 32
 """Photos that the report shows with their original maps, spread evenly over those that are audited."""
-TABLES = ("by_check", "calibration", "kept", "efficient", "planted")
+TABLES = ("by_check", "calibration", "kept", "efficient", "planted", "per_image")
 """Tables of `Results` that are written where their check was asked for."""
 
 

@@ -15,6 +15,7 @@ from .evidence import calibration, changed, curves, efficiency, floors, kept, pl
 from .files import read_job
 from .folder import read_config
 from .judged import by_check, verdicts
+from .per_image import per_image, tiles
 from .photos import Photo as Photo
 from .photos import kept_photos
 from .pictures import ClassSheet as ClassSheet
@@ -54,6 +55,9 @@ class Results:
         sheets: maps of every class of a few photos.
         photos: photos with the maps of the original network, read when they are asked for.
         changed: one row per (check, stage): changed, the share of images whose predicted class is no longer explained.
+        per_image: one row per (check that judges, method, image): name, target (the explained class), metric (the deciding
+            one), similarity_half, similarity_end (means over seeds), floor, status (the worst of the image's cells).
+        tiles: one row per (check, method, image, stage) of the film strips: metric, similarity (of the tile that is shown).
     """
 
     folder: Path
@@ -72,6 +76,8 @@ class Results:
     sheets: list[ClassSheet] = field(default_factory=list)
     changed: pd.DataFrame = field(default_factory=pd.DataFrame)
     photos: list[Photo] = field(default_factory=list)
+    per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tiles: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def floor(self, method: str, metric: str, check: str = "") -> dict[Any, Any]:
         """The row of `floors` that a check of a method is judged against; empty where none was measured."""
@@ -124,4 +130,6 @@ def load(folder: Path) -> Results:
         class_sheets(folder, config, table),
         changed(cells),
         kept_photos(folder, config),
+        per_image(cells, judged),
+        tiles(cells, judged),
     )

@@ -1,20 +1,25 @@
-"""One card per method: its verdict, the reason, the numbers behind it and the curves."""
+"""One card per method: its verdict, what it means for using the map, and the evidence behind it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 
 from ..checks.compared import DECIDING
+from ..checks.verdict import WORST_FIRST
 from ..experiment.results import Results
 from ..plots._select import bottom, checks_of, first_check, metrics_of, without_verdict
 from ..plots._style import is_control, metric_name
-from ..plots.combined import combined
 from .check_words import short
+from .film import Film
+from .frames import Frames, frames
+from .gauge import gauge
+from .photo_table import PhotoTable, photo_table
 from .small import drawn, half_and_last
-from .svg import inline_svg
+from .use import held, use
 from .words import SHAPES, interval, measured, number, percent
 
 
@@ -46,9 +51,12 @@ class Chip:
 
 @dataclass(frozen=True)
 class Card:
-    """All that is said about one method; verdict, reason, facts and panels are those of the first check that judges.
+    """All that is said about one method; everything but chips and faithfulness is of the first check that judges.
 
-    Verdict and reason are "" where no check that judges was asked for.
+    Attributes:
+        verdict, reason, use, held, gauge: "" where no check that judges was asked for.
+        worse: short names of the checks under which its verdict is worse.
+        frames: its film strips; photos: its numbers for each photo, None where the run has none.
     """
 
     method: str
@@ -60,41 +68,45 @@ class Card:
     panels: list[Panel]
     chips: list[Chip]
     remark: str = ""
+    use: str = ""
+    held: str = ""
+    gauge: Markup = Markup("")
+    worse: list[str] = field(default_factory=list)
+    frames: list[Frames] = field(default_factory=list)
+    photos: PhotoTable | None = None
 
 
-def cards(results: Results) -> list[Card]:
+def cards(results: Results, films: Sequence[Film] = ()) -> list[Card]:
     """The cards in the order of the verdicts, worst first; without any verdict only those that show something."""
-    if not without_verdict(results):
-        return [_card(results, row) for row in results.verdicts.to_dict("records")]
-    rows = results.verdicts.assign(verdict="", reason="").to_dict("records")
-    return [card for card in (_card(results, row) for row in rows) if card.panels or card.facts]
+    judged = not without_verdict(results)
+    rows = results.verdicts if judged else results.verdicts.assign(verdict="", reason="")
+    every = [_card(results, films, row) for row in rows.to_dict("records")]
+    return [card for card in every if judged or card.panels or card.facts]
 
 
-def overviews(results: Results) -> list[Panel]:
-    """All methods in one figure, for each deciding metric that was measured, under the first check if it has stages."""
-    first = first_check(results)
-    have = results.curves[results.curves["check"] == first]["metric"]
-    metrics = [m for m in DECIDING if m in set(have)] if first in checks_of(results, staged=True) else []
-    return [
-        Panel(metric_name(m), True, inline_svg(combined(results, m), f"o{i}-", _overview_text(results, m)))
-        for i, m in enumerate(metrics)
-    ]
+def _card(results: Results, films: Sequence[Film], row: dict[Any, Any]) -> Card:
+    method, verdict, check = str(row["method"]), str(row["verdict"]), first_check(results)
+    control, chips = is_control(method, results.config), _chips(results, method)
+    return Card(
+        method, verdict, SHAPES.get(verdict, "diamond"), str(row["reason"]), control, _facts(results, row),
+        _panels(results, method, check), chips, str((results.config.get("remarks") or {}).get(method, "")),
+        use(verdict, check, control), held(results, row, check) if verdict else "",
+        gauge(results, row, check) if verdict else Markup(""),
+        [chip.check for chip in chips if _rank(chip.verdict) < _rank(verdict)],
+        frames(results, films, method, check), photo_table(results, method, check),
+    )  # fmt: skip
 
 
-def _card(results: Results, row: dict[Any, Any]) -> Card:
-    method, verdict = str(row["method"]), str(row["verdict"])
-    check = first_check(results)
+def _panels(results: Results, method: str, check: str) -> list[Panel]:
+    if check not in checks_of(results, staged=True):
+        return []
     curves = results.curves[(results.curves["method"] == method) & (results.curves["check"] == check)]
-    staged = check in checks_of(results, staged=True)
-    metrics = [m for m in metrics_of(results, check) if m in set(curves["metric"])] if staged else []
-    panels = [
-        Panel(metric_name(m), m in DECIDING, drawn(results, method, m, check, bottom(results, m))) for m in metrics
-    ]
-    control = is_control(method, results.config)
-    shape, reason = SHAPES.get(verdict, "diamond"), str(row["reason"])
-    remark = str((results.config.get("remarks") or {}).get(method, ""))
-    chips = _chips(results, method)
-    return Card(method, verdict, shape, reason, control, _facts(results, row), panels, chips, remark)
+    metrics = [m for m in metrics_of(results, check) if m in set(curves["metric"])]
+    return [Panel(metric_name(m), m in DECIDING, drawn(results, method, m, check, bottom(results, m))) for m in metrics]
+
+
+def _rank(verdict: str) -> int:
+    return WORST_FIRST.index(verdict) if verdict in WORST_FIRST else len(WORST_FIRST)
 
 
 def _chips(results: Results, method: str) -> list[Chip]:
@@ -130,12 +142,3 @@ def _judged_facts(results: Results, row: dict[Any, Any]) -> list[Fact]:
 
 def _interval(row: dict[Any, Any], name: str) -> str:
     return interval(row.get(f"{name}_lower"), row.get(f"{name}_upper"))
-
-
-def _overview_text(results: Results, metric: str) -> str:
-    rows = results.curves
-    rows = rows[(rows["metric"] == metric) & (rows["check"] == first_check(results))]
-    ends = [
-        f"{method} {number(half_and_last(part)[0].get('mean'))}" for method, part in rows.groupby("method", sort=False)
-    ]
-    return f"{metric_name(metric)} similarity halfway: " + ", ".join(ends)

@@ -27,13 +27,15 @@ EXACT = 72
 
 @dataclass(frozen=True)
 class Row:
-    """One method of a strip; both images hold one tile per column."""
+    """One method of a strip; both images hold one tile per column, ``tile`` pixels wide."""
 
+    id: str
     method: str
     absolute: str
     diverging: str
     width: int
     height: int
+    tile: int
     pixelated: bool
 
 
@@ -51,22 +53,25 @@ class Film:
 def films(results: Results) -> list[Film]:
     """The strips of a run, methods in the order of the verdicts."""
     order = [str(m) for m in results.verdicts["method"]]
-    return [_film(strip, [m for m in order if m in strip.maps]) for strip in results.strips]
+    strips = enumerate(results.strips)
+    return [_film(f"strip-{place}", strip, [m for m in order if m in strip.maps]) for place, strip in strips]
 
 
-def _film(strip: Strip, methods: Sequence[str]) -> Film:
+def _film(id: str, strip: Strip, methods: Sequence[str]) -> Film:
     names = [*methods, *(m for m in strip.maps if m not in methods)]
     picture = shrunk(strip.picture, 2 * SIDE)
     with ThreadPoolExecutor() as pool:  # the encoder works outside the interpreter's lock
-        rows = list(pool.map(_row, names, (strip.maps[name] for name in names)))
+        ids = (f"{id}-{place}" for place in range(len(names)))
+        rows = list(pool.map(_row, ids, names, (strip.maps[name] for name in names)))
     return Film(strip.title, data_uri(picture, lossless=False), strip.stages, rows, check_name(strip.check))
 
 
-def _row(method: str, maps: Array) -> Row:
+def _row(id: str, method: str, maps: Array) -> Row:
     small = is_small(maps)
     absolute, diverging = (joined([colour(saliency, view) for saliency in maps]) for view in get_args(View))
     width, height = absolute.size
-    return Row(method, data_uri(absolute, small), data_uri(diverging, small), width, height, pixelated=small)
+    tile = (width + GAP) // len(maps) - GAP
+    return Row(id, method, data_uri(absolute, small), data_uri(diverging, small), width, height, tile, pixelated=small)
 
 
 def is_small(images: Array) -> bool:

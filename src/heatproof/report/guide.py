@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ..checks.kinds import CHECKS as KINDS
-from ..checks.reasons import THRESHOLDS
 from ..experiment.results import Results
 from ..plots._select import first_check, without_verdict
 from .cards import Card
 from .check_words import CHECKS
+from .use import judged_whole
 from .words import MEANING
 
 FLOOR = Markup("The <b>null floor</b> is the similarity that unrelated networks reach on the same photo.")
@@ -32,12 +32,14 @@ class Guide:
 
     Attributes:
         reason: why there is no verdict; "" where there is one.
+        tested: what was done to the network, in a few words.
         texts: how to read a card.
         legend: of "curve", "floor" and "zone" those that are drawn in the cards.
         meaning: verdict -> what it says under this check.
     """
 
     reason: str
+    tested: str
     texts: list[Markup]
     legend: list[str]
     meaning: dict[str, str]
@@ -53,7 +55,8 @@ def guide(results: Results, cards: list[Card]) -> Guide:
     ]
     texts.append(Markup(" ").join([*([EXCESS] if judged else []), FAITHFULNESS]))
     reasons = [] if judged else list(map(str, results.verdicts["reason"]))
-    return Guide(next(iter(reasons), ""), texts, legend, _meaning(results, first) if judged else {})
+    tested = KINDS[first].title if first in KINDS else first
+    return Guide(next(iter(reasons), ""), tested, texts, legend, _meaning(results, first) if judged else {})
 
 
 def _does(check: str) -> Markup:
@@ -70,8 +73,7 @@ def _meaning(results: Results, check: str) -> dict[str, str]:
             "undecided": "The photos and seeds of this run do not suffice to say, or its networks did not learn enough.",
             "sensitive": "It depends on what was learned from the labels. Whether it is right is another question.",
         }
-    blocks = results.config.get("blocks") or ()
-    if check == "full" or 0 < len(blocks) < THRESHOLDS["blocks"]:
+    if judged_whole(results, check):
         text = "It hardly changes when all of the network is randomised: not evidence of what was learned."
         return MEANING | {"insensitive": text}
     return MEANING

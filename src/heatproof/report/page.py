@@ -26,7 +26,7 @@ def write_page(
     values: Mapping[str, Any],
     styles: tuple[str, ...] = ("style.css",),
     name: str = "report.html",
-    scripts: tuple[str, ...] = ("script.js",),
+    scripts: tuple[str, ...] = ("script.js", "tables.js"),
 ) -> Path:
     """Write a page into a run folder: whole or not at all, every text escaped, no request and no other file.
 

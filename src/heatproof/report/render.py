@@ -9,13 +9,14 @@ from typing import Any
 from ..experiment.results import Results
 from ..plots._select import first_check, without_verdict
 from ..plots._style import check_name
-from .cards import Card, cards, overviews
+from .cards import Card, cards
 from .check_sections import changed, matrix
 from .check_words import caveat
 from .classes import class_sheets
 from .contents import contents
 from .film import films
 from .guide import guide
+from .overview import overviews
 from .page import write_page
 from .photos import viewer
 from .sections import sections
@@ -25,7 +26,8 @@ from .words import count
 
 WAYS = {"cascading": " from the output down", "reverse": " from the input up", "smooth": " from the input up"}
 """How the network is randomised in the film strips of a check."""
-STYLES, SCRIPTS = ("style.css", "photos.css"), ("script.js", "photos.js")
+STYLES = ("style.css", "cards.css", "photos.css")
+SCRIPTS = ("script.js", "tables.js", "cards.js", "photos.js")
 
 
 def render(results: Results) -> Path:
@@ -48,7 +50,8 @@ def render(results: Results) -> Path:
 
 def _page(results: Results) -> dict[str, Any]:
     """All that the template reads."""
-    config, every, first = results.config, cards(results), first_check(results)
+    config, strips, first = results.config, films(results), first_check(results)
+    every = cards(results, strips)
     tested = [card for card in every if not card.control]
     tables, found, seen = numbers(results), sections(results), overviews(results)
     page = {
@@ -61,8 +64,9 @@ def _page(results: Results) -> dict[str, Any]:
         "controls": [card for card in every if card.control],
         "refused": troubles(results)["refused"],
         "overviews": seen,
-        "films": films(results),
         "viewer": viewer(results),
+        "films": strips,
+        "slider_stages": next((strip.stages for strip in results.strips if strip.check == first), []),
         "way": WAYS.get(results.strips[0].check, "") if results.strips else "",
         "several_films": len({strip.check for strip in results.strips}) > 1,
         "numbers": tables,

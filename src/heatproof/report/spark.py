@@ -44,6 +44,8 @@ def spark(curve: Curve, lowest: float, label: str) -> Markup:
     )
     lines = [[at(s[0], s[1]) for s in run] for run in _runs(stages, (1,))]
     parts += [_path("l-curve", lines), _path("l-dots", [[p, p] for line in lines for p in line])]
+    across = " ".join(f"{at(x, 0)[0]:.1f}" for x in curve.x)
+    parts.append(Markup('<path class="l-cursor" d="M0 {}V{}" data-x="{}"/>').format(TOP, BASE, across))
     parts += [_text(LEFT - 5, at(0, y)[1] + 3, "end", text) for y, text in ((0, "0"), (0.5, ".5"), (1, "1"))]
     parts += [_text(at(x, 0)[0], HEIGHT - 6, "middle", text) for x, text in _ticks(curve)]
     if curve.undefined:
