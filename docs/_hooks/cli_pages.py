@@ -6,7 +6,6 @@ import html
 from collections.abc import Iterator
 from typing import Any
 
-import click
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
@@ -17,29 +16,29 @@ PAGE = "reference/cli.md"
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
     """Add the page; MkDocs calls it once."""
-    text = "\n".join(_lines(get_command(app), click.Context(get_command(app), info_name="heatproof"), 1))
+    text = "\n".join(_lines(get_command(app), "heatproof", None, 1))
     files.append(File.generated(config, PAGE, content=text))
     return files
 
 
-def _lines(command: click.Command, context: click.Context, level: int) -> Iterator[str]:
+def _lines(command: Any, name: str, parent: Any, level: int) -> Iterator[str]:
     """A heading, the help and the options of a command, then those of its commands."""
+    context = command.make_context(name, [], parent, resilient_parsing=True)
     yield f"{'#' * level} {'Command line' if level == 1 else context.command_path}\n"
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    yield f"    {usage}\n"
+    yield f"```text\n{usage}\n```\n"
     yield from (f"{_text(part)}\n" for part in (command.help or "").split("\n\n"))
     yield from _options(command, context)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            if inner and not inner.hidden:
-                yield from _lines(inner, click.Context(inner, context, info_name=name), level + 1)
+    if hasattr(command, "list_commands"):
+        for inner in (command.get_command(context, name) for name in command.list_commands(context)):
+            if not inner.hidden:
+                yield from _lines(inner, inner.name, context, level + 1)
 
 
-def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+def _options(command: Any, context: Any) -> Iterator[str]:
     records = [record for p in command.get_params(context) if (record := p.get_help_record(context))]
     if records:
-        yield from ("| option | |", "|---|---|")
+        yield from ("| option | what it does |", "|---|---|")
         yield from (f"| `{name}` | {_text(what)} |" for name, what in records)
         yield ""
 

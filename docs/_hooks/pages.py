@@ -1,4 +1,4 @@
-"""Equations become MathML as the site is built, so that no page needs a script or another host for them."""
+"""What is made of every page as the site is built: equations become MathML, so that none needs a script or another host."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def on_page_content(content: str, **_: Any) -> str:
     """What `pymdownx.arithmatex` marked, converted; MkDocs calls it for each page."""
     content = BLOCK.sub(lambda found: f'<div class="equation" tabindex="0">{_mathml(found[1], "block")}</div>', content)
     return INLINE.sub(lambda found: _mathml(found[1], "inline"), content)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """The theme's search is a dialog without a name, which screen readers need."""
+    return output.replace('data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"')
 
 
 def _mathml(latex: str, display: str) -> str:
