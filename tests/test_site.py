@@ -93,7 +93,9 @@ def test_links_and_anchors_hold(site: Path, pages: dict[Path, Page]) -> None:
 def test_every_public_name_has_its_place(pages: dict[Path, Page]) -> None:
     anchors = set().union(*(page.anchors for page in pages.values()))
     names = set(heatproof.__all__) - {"METHODS", "__version__"} | set(heatproof.METHODS)
-    assert {name for name in names if f"heatproof.{name}" not in anchors} == set()
+    hidden = {name: f"{name}.{name}" for name in names if (ROOT / "src" / "heatproof" / f"{name}.py").exists()}
+    hidden["kar"] = "roar.kar"  # beside its twin
+    assert {name for name in names if f"heatproof.{hidden.get(name, name)}" not in anchors} == set()
 
 
 def test_every_command_has_its_place(pages: dict[Path, Page], site: Path) -> None:

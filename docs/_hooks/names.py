@@ -13,7 +13,8 @@ from heatproof.combine import Composed
 from heatproof.types import spec_of
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-NAMED = re.compile(r"^::: heatproof\.(\w+)", re.MULTILINE)
+PACKAGE = Path(heatproof.__file__).parent
+NAMED = re.compile(r"^::: heatproof\.(?:.*\.)?(\w+)$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -66,7 +67,12 @@ def _others() -> list[str]:
     """Public names that no page of the reference names."""
     pages = [page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md")]
     known = {*METHODS, "METHODS", "__version__"}.union(*map(NAMED.findall, pages))
-    return [f"::: heatproof.{name}\n" for name in heatproof.__all__ if name not in known]
+    return [f"::: {_path(name)}\n" for name in heatproof.__all__ if name not in known]
+
+
+def _path(name: str) -> str:
+    """Where it is found: a module of the same name hides what the package calls so."""
+    return f"heatproof.{name}.{name}" if (PACKAGE / f"{name}.py").exists() else f"heatproof.{name}"
 
 
 MARKS = {
