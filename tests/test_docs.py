@@ -1,4 +1,4 @@
-"""Every code block of README, CONTRIBUTING and docs/ runs, in the order of its page and in a folder with the files it names.
+"""Every code block of README, CONTRIBUTING and docs/ runs, in the order of its page, in a folder with the files it names.
 
 Commands are the pages' own with options appended that make them short (`SHORT`; of an option given twice the last counts).
 `NOT_RUN` lists those that cannot run in a test, with the reason: their options are read all the same.
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docs_blocks import PAGES, ROOT, Block, blocks_of, commands_of
-from docs_place import hugging_face, prepared, zoo
 from typer.main import get_command
 from typer.testing import CliRunner
 
 import heatproof as hp
+from docs_blocks import PAGES, ROOT, Block, blocks_of, commands_of
+from docs_place import hugging_face, prepared, zoo
 from heatproof.cli import app
 from heatproof.types import METHODS
 
@@ -158,7 +158,8 @@ def _parse(words: list[str]) -> None:
     command, name, context = get_command(app), "heatproof", None
     while hasattr(command, "list_commands"):
         context = command.make_context(name, [], context, resilient_parsing=True)
-        assert words and words[0] in command.list_commands(context), f"{name} has no command {words[:1]}"
+        assert words, f"{name} of what? One of {command.list_commands(context)}"
+        assert words[0] in command.list_commands(context), f"{name} has no command {words[0]}"
         command, name, words = command.get_command(context, words[0]), words[0], words[1:]
     command.make_context(name, list(words), context)
 
