@@ -1,11 +1,14 @@
-# make demo, make test, make bench, make notebook. All work on a machine with only Python 3.11, make and the package registry.
+# make install, demo, test, docs, notebook, bench: all with only Python 3.11, make and the package registry.
 # make audit-dependencies asks PyPI's database of vulnerabilities about everything that is installed for development.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench notebook audit-dependencies clean
+.PHONY: install demo test lint docs notebook bench audit-dependencies clean
+
+# the command heatproof in .venv/bin, for models of your own and of torchvision and timm
+install: $(VENV)/install.stamp
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/heatproof demo --out runs/demo
@@ -17,6 +20,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# the site, in site/index.html; every link is checked
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # strict: what the database does not know is an error, not a pass; +cpu is the build of a version that it knows
 audit-dependencies: $(VENV)/dev.stamp $(VENV)/audit.stamp
@@ -35,6 +42,15 @@ notebook: $(VENV)/dev.stamp
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/install.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[vision]'
+	@$(BIN)/python -c "import torchvision" 2> /dev/null || $(VISION_OPS)
+	touch $@
+
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	touch $@
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
@@ -70,4 +86,4 @@ define BROWSER
 endef
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site
