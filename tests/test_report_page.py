@@ -145,7 +145,9 @@ def test_every_column_sorts_both_ways(page: Page, run: Results) -> None:
             filled = [text for text in shown if text != "–"]
             if name in ("similarity_half", "similarity_end", "floor"):
                 assert filled == [number(v) for v in ordered[name]]
-                exact = table.locator(f"tbody td:nth-child({place + 1})").evaluate_all("all => all.map(e => e.dataset.value)")
+                exact = table.locator(f"tbody td:nth-child({place + 1})").evaluate_all(
+                    "all => all.map(e => e.dataset.value)"
+                )
                 assert np.allclose([float(v) for v in exact if v], ordered[name], rtol=1e-5)
                 assert shown[len(filled) :] == ["–"] * int(rows[name].isna().sum()), "empty last"
             else:
@@ -223,7 +225,9 @@ def test_a_page_without_storage_works(chromium: Browser, report: Path) -> None:
 
 
 def focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.querySelector('h3')?.textContent ?? document.activeElement.textContent"))
+    return str(
+        page.evaluate("document.activeElement.querySelector('h3')?.textContent ?? document.activeElement.textContent")
+    )
 
 
 def test_all_is_done_without_a_mouse(page: Page) -> None:

@@ -10,7 +10,18 @@ from .cells import NULL_OF, Cells
 HALF = 0.5
 """Share of the network from which on a check is judged."""
 WORST_FIRST = ("refused", "failed", "undefined", "vanished", "ok")
-COLUMNS = ["check", "method", "image", "name", "target", "metric", "similarity_half", "similarity_end", "floor", "status"]
+COLUMNS = [
+    "check",
+    "method",
+    "image",
+    "name",
+    "target",
+    "metric",
+    "similarity_half",
+    "similarity_end",
+    "floor",
+    "status",
+]
 TILE_COLUMNS = ["check", "method", "image", "stage", "metric", "similarity"]
 
 
