@@ -325,7 +325,7 @@ def test_print_shows_the_evidence_and_strips_for_sliders(page: Page) -> None:
 
 
 def test_thousands_of_photos_stay_a_page(run: Results, tmp_path: Path) -> None:
-    """32 photos x 12 methods have to stay under 15 MB; so do 3000, of which the page holds some and names the file of all."""
+    """32 photos have to stay under 15 MB; so do 3000, of which the page holds some and names the file of all."""
     strips = [synthetic_results._strip(i, 224, f"photo {i}") for i in range(3)]
     sizes = {}
     for photos in (32, 3000):
