@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -67,13 +67,13 @@ class Card:
     facts: list[Fact]
     panels: list[Panel]
     chips: list[Chip]
-    remark: str = ""
-    use: str = ""
-    held: str = ""
-    gauge: Markup = Markup("")
-    worse: list[str] = field(default_factory=list)
-    frames: list[Frames] = field(default_factory=list)
-    photos: PhotoTable | None = None
+    remark: str
+    use: str
+    held: str
+    gauge: Markup
+    worse: list[str]
+    frames: list[Frames]
+    photos: PhotoTable | None
 
 
 def cards(results: Results, films: Sequence[Film] = ()) -> list[Card]:

@@ -20,11 +20,12 @@ def gauge(results: Results, row: Mapping[Any, Any], check: str) -> Markup:
     """The gauge of one row of the verdicts; the sentences beside it say the same, so that it has no text of its own."""
     rows = results.curves
     rows = rows[(rows["check"] == check) & (rows["method"] == row["method"]) & (rows["metric"] == row["metric"])]
-    similarity, floor = half_and_last(rows)[0].get("mean"), row.get("floor")
+    similarity: Any = half_and_last(rows)[0].get("mean")
+    floor: Any = row.get("floor")
     parts = [_box("g-scale", 0.0, 1.0)]
     if measured(floor) and row["verdict"] != "undefined":
         if measured(similarity):
-            parts.append(_box("g-kept", float(floor), float(similarity)))  # type: ignore[arg-type]
+            parts.append(_box("g-kept", float(floor), float(similarity)))
         parts.append(_box("g-floor", 0.0, float(floor)))
         limit = _at(float(floor) + excess_threshold(results) * (1 - float(floor)))
         parts.append(Markup('<path class="g-limit" d="M{:.1f} 1V{}"/>').format(limit, HEIGHT - 1))
