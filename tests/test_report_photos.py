@@ -248,6 +248,11 @@ class TestShown:
         shown.page.keyboard.press("ArrowDown")
         assert chosen(shown)[1:] == ("guided_backprop insensitive", "guided_gradcam undecided")
         assert shown.page.evaluate("document.activeElement.querySelector('.map').alt").startswith("guided_gradcam")
+        shown.page.keyboard.press("ArrowRight")
+        assert "guided_gradcam, undecided: map of photo_1.jpg" in shown.page.evaluate(
+            "document.activeElement.querySelector('.map').alt"
+        )
+        shown.page.keyboard.press("ArrowLeft")
         left, right = (shown.page.locator(f"#photos .{side} .map").get_attribute("alt") for side in ("left", "right"))
         assert (left or "").startswith("guided_backprop, insensitive: map of photo_0.jpg")
         assert (right or "").startswith("guided_gradcam, undecided: map of photo_0.jpg")
