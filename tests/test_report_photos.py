@@ -248,6 +248,11 @@ class TestShown:
         shown.page.keyboard.press("ArrowDown")
         assert chosen(shown)[1:] == ("guided_backprop insensitive", "guided_gradcam undecided")
         assert shown.page.evaluate("document.activeElement.querySelector('.map').alt").startswith("guided_gradcam")
+        shown.page.keyboard.press("ArrowRight")
+        assert "guided_gradcam, undecided: map of photo_1.jpg" in shown.page.evaluate(
+            "document.activeElement.querySelector('.map').alt"
+        )
+        shown.page.keyboard.press("ArrowLeft")
         left, right = (shown.page.locator(f"#photos .{side} .map").get_attribute("alt") for side in ("left", "right"))
         assert (left or "").startswith("guided_backprop, insensitive: map of photo_0.jpg")
         assert (right or "").startswith("guided_gradcam, undecided: map of photo_0.jpg")
@@ -349,11 +354,14 @@ class TestPictures:
 
     def test_a_method_without_a_map_of_a_photo_has_a_tile_that_says_so(self, tmp_path: Path) -> None:
         run = made_up(tmp_path, photos=2)
-        broken = dataclasses.replace(run.photos[1], maps=lambda: {"gradient": np.full((1, 8, 8), np.nan)})
+        signs = np.where(np.indices((8, 8)).sum(0) % 2, 1.0, -1.0)[None]
+        maps = {"gradient": np.full((1, 8, 8), np.nan), "gradcam": signs, "smoothgrad": np.ones((1, 8, 8))}
+        broken = dataclasses.replace(run.photos[1], maps=lambda: maps)
         text = render(dataclasses.replace(run, photos=[run.photos[0], broken])).read_text("utf-8")
-        assert len(sheets(tmp_path / "report.html")[1]) == 1
-        assert text.count('<span class="note">no map</span>') == len(synthetic_results.METHODS) - 1
+        assert len(sheets(tmp_path / "report.html")[1]) == 3
+        assert text.count('<span class="note">no map</span>') == len(synthetic_results.METHODS) - 3
         assert text.count('<span class="note">undefined</span>') == 1
+        assert text.count('<span class="note">constant</span>') == 2, "smoothgrad, and vanilla_custom of the other"
 
     def test_32_photos_of_12_maps_of_noise_stay_small(self, tmp_path: Path) -> None:
         noise = np.random.default_rng(0).standard_normal((12, 3, 224, 224)).astype(np.float32)

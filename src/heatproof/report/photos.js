@@ -9,8 +9,7 @@
   const now = { photo: 0, left: "", right: "0" };
 
   const tiles = (place) => [...sheets[place].querySelectorAll(".tile:not(.original)")];
-  const copied = (node) => Object.assign(node.cloneNode(true), { loading: "eager" });
-  const under = (place) => Object.assign(copied(sheets[place].querySelector(".photo")), { alt: "" });
+  const under = (place) => Object.assign(sheets[place].querySelector(".photo").cloneNode(), { alt: "" });
   const limit = (value, most) => Math.min(Math.max(value, 0), most);
 
   /** Turn the tiles of a photo into buttons with the photo under each map; once, when it is first shown. */
@@ -30,15 +29,11 @@
   /** Fill one of the two large panes with a tile, or with the photo alone. */
   function fill(pane, method) {
     const box = pane.querySelector(".layers"), words = pane.querySelector("figcaption");
-    const tile = tiles(now.photo)[method];
+    const tile = method === "" ? sheets[now.photo].querySelector(".original") : tiles(now.photo)[method];
+    const said = tile.querySelector("figcaption").cloneNode(true);
     box.style.cssText = sheets[now.photo].style.cssText;
-    if (method === "") {
-      box.replaceChildren(copied(sheets[now.photo].querySelector(".photo")));
-      words.replaceChildren("the photo alone");
-    } else {
-      box.replaceChildren(...[...tile.querySelector(".layers").children].map(copied));
-      words.replaceChildren(...[...tile.querySelector("figcaption").childNodes].map((node) => node.cloneNode(true)));
-    }
+    box.replaceChildren(...[...tile.querySelector(".layers").children].map((layer) => layer.cloneNode(true)));
+    if (words.textContent !== said.textContent) words.replaceChildren(...said.childNodes);  // else it is read out again
   }
 
   /** One of some buttons is the chosen one: the only one in the order of Tab; focus goes with it. */

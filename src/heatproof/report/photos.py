@@ -82,8 +82,7 @@ def viewer(results: Results) -> Viewer | None:
     """The photos whose original maps were kept; None where there are none."""
     methods = _methods(results)
     sheets = [_sheet(photo, methods, WEIGHT // len(results.photos)) for photo in results.photos]
-    drawn = {tile.method.name for sheet in sheets for tile in sheet.tiles if tile.uri}
-    if not drawn:
+    if not any(tile.uri for sheet in sheets for tile in sheet.tiles):
         return None
     every = int(results.config["chosen"]["images"])
     note = f"{count(len(sheets), 'photo')} of {every}, spread evenly." if len(sheets) < every else ""
@@ -128,7 +127,7 @@ def _note(saliency: Array | None) -> str:
         return "no map"
     if not np.isfinite(saliency).any():
         return "undefined"
-    return "constant" if float(np.ptp(np.abs(saliency).sum(0))) == 0 else ""
+    return "constant" if float(np.ptp(saliency, axis=(1, 2)).max()) == 0 else ""
 
 
 def _scale(view: View) -> Scale:

@@ -56,6 +56,7 @@ LABELS = {
     "labels": "label check",
     "chosen": "chosen by the budget",
     "chunk": "images a chunk",
+    "photos": "photos shown with their maps",
 }
 _ELSEWHERE = ("blocks", "images", "warnings", "refused", "caveats", "remarks", "class_names")
 
