@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import heatproof as hp
+from heatproof.engine.model import own
 from heatproof.experiment.identity import method_identity
 from heatproof.named import method_from_text
 from heatproof.types import name_of
@@ -74,6 +75,16 @@ def test_captums_maps_are_ours_where_the_definitions_are_one(theirs: Any, ours: 
     torch.testing.assert_close(theirs(net(), fresh_input(), targets()), want, **EXACT)
 
 
+def test_maps_of_a_layer_are_summed_over_its_channels_and_upsampled() -> None:
+    model = PerLayer()
+    theirs = attr.LayerConductance(model, model.relus[1]).attribute(fresh_input(), target=targets(), n_steps=4)
+    want = nn.functional.interpolate(theirs.sum(1, keepdim=True), (8, 8), mode="bilinear", align_corners=False)
+    found = hp.from_captum(attr.LayerConductance, "relus.1", n_steps=4)(PerLayer(), fresh_input(), targets())
+    torch.testing.assert_close(found, want.detach(), **EXACT)
+    small = hp.from_captum(attr.LayerGradientXActivation, "0")(smooth_net(), fresh_input(), targets())
+    assert small.shape == (3, 1, 8, 8)
+
+
 @pytest.mark.parametrize("score", [hp.probability, hp.margin])
 def test_another_score_is_what_captum_explains(score: Any) -> None:
     found = hp.from_captum(attr.Saliency, abs=False)(Net(), fresh_input(), targets(), score=score)
@@ -117,7 +128,7 @@ class TestAsAMethod:
                     raise RuntimeError("broken on purpose")
                 return out
 
-        model, x = Broken(), fresh_input()
+        model, x = own(Broken()), fresh_input()  # private, as the methods of an audit share one
         before = snapshot(model, x)
         if "Occlusion" not in repr(explain):
             with pytest.raises(hp.ModelError, match="broken on purpose"):
@@ -177,6 +188,33 @@ def test_numpys_noise_is_seeded_too() -> None:
     assert torch.equal(first, explain(PerLayer(), fresh_input(), targets()))
     assert np.random.randint(2**31) == np.random.RandomState(2).randint(2**31)  # noqa: NPY002
     torch.testing.assert_close(first[1:2], explain(PerLayer(), fresh_input()[1:2], targets()[1:2], index=[1]), **EXACT)
+
+
+def test_noise_is_drawn_by_the_place_of_an_image() -> None:
+    twice = fresh_input()[:1].expand(2, -1, -1, -1)
+    found = hp.from_captum(tunnel, nt_samples=2, stdevs=0.1)(
+        PerLayer(), twice, targets(2) * 0, index=torch.tensor([3, 4])
+    )
+    assert not torch.equal(found[0], found[1])
+
+
+class Careless:
+    """An attribution object that leaves a hook, and draws from numpy alone."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def attribute(self, inputs: Tensor, target: Tensor) -> Tensor:
+        self.model.register_forward_hook(lambda *_: None)
+        return inputs * torch.tensor(np.random.rand(*inputs.shape))  # noqa: NPY002
+
+
+def test_careless_code_harms_neither_the_model_nor_repeatability() -> None:
+    explain, model, x = hp.from_captum(Careless), own(PerLayer()), fresh_input()
+    before = snapshot(model, x)
+    together = explain(model, x, targets())
+    assert same(before, snapshot(model, x))
+    assert torch.equal(together[1:2], explain(model, x[1:2], targets()[1:2], index=[1]))
 
 
 @pytest.mark.parametrize(

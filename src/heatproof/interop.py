@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .captum_forms import classes_of, single
 from .combine import configure
 from .engine.call import attribute as explained
 from .engine.call import like_inputs
 from .engine.model import output
 from .errors import InputError
 from .named import method_from_text
-from .score import logit, value
+from .score import logit
 from .types import Explain, Score, name_of, spec_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,14 +119,14 @@ class Captum:
         Raises:
             InputError: what only models of several inputs or outputs need, or a target of another form.
         """
-        model, x = self._model(), _single(inputs)
+        model, x = self._model(), single(inputs)
         if additional_forward_args is not None:
             raise InputError(
                 f"{name_of(self)}.attribute(additional_forward_args=...): methods of ours explain a model of one input; "
                 "wrap the model in a module whose forward takes the images alone"
             )
         explain = configure(self.method, **options)
-        chosen = _classes(target, x, self.score)
+        chosen = classes_of(target, x, self.score)
         maps: Any = explained(explain, model, x, chosen, score=self.score)
         found = (maps,) if isinstance(inputs, tuple) else maps
         if not return_convergence_delta:
@@ -144,9 +144,9 @@ class Captum:
         """
         if not self.has_convergence_delta():
             raise InputError(f"{name_of(self)} has no convergence delta: its maps do not sum to a change of the score")
-        maps, x = _single(attributions), _single(end_point)
+        maps, x = single(attributions), single(end_point)
         start = like_inputs(start_point[0] if isinstance(start_point, tuple) else start_point, x)
-        chosen = _classes(target, x, self.score)
+        chosen = classes_of(target, x, self.score)
         end, begin = (self.score(output(self._model(), each, self.score), chosen) for each in (x, start))
         return maps.flatten(1).sum(1) - (end - begin)
 
@@ -170,33 +170,6 @@ class Captum:
         if self.forward_func is None:
             raise InputError(f"{name_of(self)} has no model yet; give it one: captum(method, model)")
         return self.forward_func
-
-
-def _single(given: Any) -> Tensor:
-    """The one tensor of inputs that captum may wrap into a tuple."""
-    if isinstance(given, tuple):
-        if len(given) != 1:
-            raise InputError(f"got a tuple of {len(given)} tensors; methods of ours explain a model of one input")
-        (given,) = given
-    if not isinstance(given, Tensor):
-        raise InputError(f"got a {type(given).__name__}; expected a tensor (B, C, H, W)")
-    return given
-
-
-def _classes(target: Any, x: Tensor, score: Score) -> Tensor:
-    """captum's forms of a target as int64 ``(B,)``."""
-    if target is None and score is value:
-        return torch.zeros(len(x), dtype=torch.int64, device=x.device)
-    whole = isinstance(target, Integral) or (isinstance(target, list) and all(isinstance(t, Integral) for t in target))
-    if whole or (isinstance(target, Tensor) and not (target.is_floating_point() or target.is_complex())):
-        found = torch.as_tensor(target, dtype=torch.int64, device=x.device)
-        if found.numel() == 1 or found.shape == (len(x),):
-            return found.reshape(-1).expand(len(x))
-    got = f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else repr(target)
-    raise InputError(
-        f"target={got} for {len(x)} inputs; expected the class to explain: an int, a list of {len(x)} ints or an int64 "
-        f"tensor ({len(x)},), of a model that returns (B, classes); for the predicted ones target=model(inputs).argmax(1)"
-    )
 
 
 def _reduced(maps: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:

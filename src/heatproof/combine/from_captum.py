@@ -65,9 +65,10 @@ def from_captum(method: Callable[..., Any], /, layer: str | None = None, **optio
 def captum_method(name: str) -> Composed:
     """captum's method of a name, as texts give it: ``captum:Saliency``."""
     attr = captum_attr()
-    known = sorted(n for n in attr.__all__ if isclass(held := getattr(attr, n)) and issubclass(held, attr.Attribution))
+    known = [n for n in attr.__all__ if isclass(held := getattr(attr, n)) and issubclass(held, attr.Attribution)]
     if name not in known:
-        raise InputError(f"captum:{name}: captum has no such method; expected one of {', '.join(known)}")
+        usable = sorted(n for n in known if not n.endswith("Attribution") and not n.startswith(tuple(UNUSABLE)))
+        raise InputError(f"captum:{name}: captum has no such method; expected one of {', '.join(usable)}")
     return from_captum(getattr(attr, name))
 
 
