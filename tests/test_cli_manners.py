@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.text import Text
 from typer.testing import CliRunner
 
-from heatproof.cli import app, bench_run, console, retrain_run
+from heatproof.cli import app
 from heatproof.cli.console import bar
 from heatproof.cli.exit_codes import EXIT_CODES, reason
 from heatproof.cli.plain_console import PIPE, PlainConsole
@@ -28,7 +27,10 @@ from test_cli import place as place
 
 MAIN = "import sys; sys.argv[0] = 'heatproof'; from heatproof.cli import main; main()"
 CODE = [sys.executable, "-c", MAIN]
-SLOW = "import time; import heatproof.cli.methods as m\nm._row = lambda *a: time.sleep(60)\n" + MAIN
+SLOW = (
+    "import sys, time; from heatproof.cli import app; m = sys.modules['heatproof.cli.methods']\nm._row = lambda *a: time.sleep(60)\n"
+    + MAIN
+)
 
 
 def arguments(place: Path, *more: Any) -> list[str]:
@@ -107,7 +109,7 @@ def test_errors_are_documents_too(place: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_a_document_and_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heatproof.cli.methods._row", lambda *given: 1 / 0)
+    monkeypatch.setattr(sys.modules["heatproof.cli.methods"], "_row", lambda *given: 1 / 0)
     result = run("methods", "--json")
     assert strict(result.stdout)["error"]["type"] == "ZeroDivisionError"
     assert isinstance(result.exception, ZeroDivisionError)
@@ -135,11 +137,6 @@ def test_a_quiet_call_leaves_the_next_one_loud(place: Path) -> None:
 )
 def test_values_that_json_does_not_know(value: Any, becomes: Any) -> None:
     assert plain(value) == becomes
-
-
-def test_every_finish_of_a_run_has_a_document() -> None:
-    assert callable(bench_run.plan_facts)
-    assert callable(retrain_run.plan_facts)
 
 
 def piped(words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -192,7 +189,9 @@ def test_colours_on_a_terminal_unless_they_are_not_wanted() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_moves_on_terminals_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: bool) -> None:
     with (tmp_path / "out").open("w+") as file:
-        monkeypatch.setattr(console, "errors", PlainConsole(file=file, force_terminal=terminal or None))
+        monkeypatch.setattr(
+            sys.modules["heatproof.cli.console"], "errors", PlainConsole(file=file, force_terminal=terminal or None)
+        )
         with bar("jobs") as step:
             step(1, 2)
         file.seek(0)
@@ -255,8 +254,9 @@ def test_help_names_every_command_under_a_heading_with_an_example_each() -> None
     text = run("--help").stdout
     for heading in ("The first three commands", "To start with:", "Maps and tests:", "Results and this installation:"):
         assert heading in text
-    for words in (["doctor"], ["demo"], ["audit"], ["explain"], ["report"], ["methods"], ["paper", "list"], ["paper", "run"],
-                  ["bench", "pixel"], ["bench", "roar"]):  # fmt: skip
+    commands = ("doctor", "demo", "audit", "explain", "report", "methods", "paper list", "paper run", "bench pixel",
+                "bench roar")  # fmt: skip
+    for words in map(str.split, commands):
         shown = run(*words, "--help").stdout
         assert "Example:\n" in shown
         assert f"    heatproof {' '.join(words)}" in shown
@@ -298,4 +298,4 @@ def test_verdicts_are_explained(place: Path) -> None:
     text = " ".join(run(*arguments(place, "--out", "run")).stdout.split())
     assert "input-dominated: Maps of unrelated networks look alike" in text
     assert "undefined:" not in text, "only those that occur"
-    assert Text("floor: how alike maps of random networks are").plain in text
+    assert "floor: how alike maps of random networks are" in text
