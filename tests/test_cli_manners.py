@@ -27,10 +27,12 @@ from test_cli import place as place
 
 MAIN = "import sys; sys.argv[0] = 'heatproof'; from heatproof.cli import main; main()"
 CODE = [sys.executable, "-c", MAIN]
-SLOW = (
-    "import sys, time; from heatproof.cli import app; m = sys.modules['heatproof.cli.methods']\nm._row = lambda *a: time.sleep(60)\n"
-    + MAIN
-)
+SLOW = f"""
+import sys, time
+from heatproof.cli import app
+sys.modules["heatproof.cli.methods"]._row = lambda *given: print("begun", flush=True) or time.sleep(60)
+{MAIN}
+"""
 
 
 def arguments(place: Path, *more: Any) -> list[str]:
@@ -215,8 +217,7 @@ def started() -> Iterator[Callable[[], subprocess.Popen[str]]]:
     begun: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
-        code = SLOW.replace("m._row = lambda *a:", "m._row = lambda *a: print('begun', flush=True) or")
-        process = subprocess.Popen([sys.executable, "-c", code, "methods", "--json"], stdout=subprocess.PIPE,
+        process = subprocess.Popen([sys.executable, "-c", SLOW, "methods", "--json"], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)  # fmt: skip
         begun.append(process)
         assert process.stdout is not None
