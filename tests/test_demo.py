@@ -28,14 +28,23 @@ def test_sheets(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_plan_covers_all_methods(demo: Demo, tmp_path: Path) -> None:
-    planned = plan(demo, tmp_path, 2, 1, 0)
+    planned = plan(demo, tmp_path, 2, 1, 0, every=True, budget="full")
     assert set(planned.subject.methods) == set(METHODS)
     assert not planned.refused
     assert len(planned.config["blocks"]) >= 5
 
 
+def test_what_takes_hundreds_of_passes_is_drawn_and_not_audited(demo: Demo, tmp_path: Path) -> None:
+    planned = plan(demo, tmp_path, 2, None, 0)
+    audited = {name.partition("(")[0] for name in planned.subject.methods}
+    assert set(METHODS) - audited == {"ig_smoothgrad", "meaningful_perturbation", "occlusion"}
+    assert planned.config["threads"] == 1
+
+
 def test_inside_mask(demo: Demo, tmp_path: Path) -> None:
-    table = inside_mask(demo, tmp_path).set_index("method")
+    methods = {name: METHODS[name] for name in ("gradient", "random_map", "gradcam")}
+    table = inside_mask(demo, methods, tmp_path).set_index("method")
+    assert set(table.index) == set(methods)
     assert (tmp_path / "inside_mask.csv").exists()
     assert table.loc["random_map", "times"] == pytest.approx(1, abs=0.15), "noise hits the mask by its area"
     assert (table["inside"] <= 1).all()

@@ -69,6 +69,10 @@ PLANTED_SECONDS = 40
 STRIPS = 3
 PHOTOS = 32
 """Photos that the report shows with their original maps, spread evenly over those that are audited."""
+ONE_IMAGE = (
+    "one image: intervals are over random networks alone, so a verdict holds for this image; give ten or more to judge "
+    "a method on such images"
+)
 TABLES = ("by_check", "calibration", "kept", "efficient", "planted", "per_image")
 """Tables of `Results` that are written where their check was asked for."""
 
@@ -248,6 +252,7 @@ def _planned(subject: Subject, s: Settings, checks: Sequence[str], threads: int,
     keyed = [(j.key(depends(subject, config, j)), j) for j in planned]
     workers, alone = _workers(subject, s)
     config["warnings"] += [alone] if alone else []
+    config["warnings"] += [ONE_IMAGE] if chosen.images == 1 else []
     seconds /= max(1, min(workers, len(keyed), (os.cpu_count() or 1) // threads))
     seconds += PLANTED_SECONDS if "planted" in checks and not (Path(s.out) / PLANTED).exists() else 0
     return AuditPlan(subject, s, config, keyed, seconds / 60, megabytes(subject, planned), workers)

@@ -7,6 +7,7 @@ completion are quick.
 from __future__ import annotations
 
 import gc
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -168,5 +169,6 @@ def main() -> None:
     """The command ``heatproof``."""
     if bash.asked():
         bash.answer(app)
+    warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)  # torch's own, of each program it copies
     gc.freeze()  # nothing imported is garbage, and looking for some in all of torch takes long, above all as Python ends
     app()

@@ -16,7 +16,7 @@ from .result import Result
 CLOSING = """
 Look first at
   {report}
-    the verdicts: "gradient" should be sensitive; "edge_map" never looks at the network, and the audit says so
+    the verdicts: compare "gradient" with "edge_map", which never looks at the network
   {sheet}
     a scene with the maps of all methods: which of them find the digit?
 The table above says how much of each map lies on the digit; 1.0 times chance is what a random map reaches.

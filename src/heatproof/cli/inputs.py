@@ -123,12 +123,21 @@ def black_of(images: ImageSet) -> torch.Tensor | None:
     return -torch.tensor(images.mean) / torch.tensor(images.std)
 
 
+UNITS = (
+    "pixels go into the network as 0 to 1, since nothing says otherwise; if it was trained on others, give --mean, --std, "
+    "or --preprocess"
+)
+
+
 def about(given: Inputs) -> dict[str, Any]:
     """What the report says of model and images."""
     loaded, found, names = given.loaded, given.images, given.names
     warnings = [f"skipped {file}: {reason}" for file, reason in found.skipped]
     if loaded.trained is False:
         warnings.append("the network has random weights: its maps explain nothing that was learned (give --weights)")
+    how = loaded.preprocess
+    if found.mean is not None and how is not None and how.mean is None and how.function is None:
+        warnings.append(UNITS)
     rows = [
         {"name": n, **({"label": label} if label else {})} for n, label in zip(found.names, found.labels, strict=True)
     ]

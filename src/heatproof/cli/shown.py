@@ -8,9 +8,15 @@ from ..audit import Audit, AuditPlan
 from ..experiment.budget import seconds_of
 from ..plots._select import without_verdict
 from ..report.export import figures as export_figures
+from ..report.words import MEANING
 from .console import console, minutes, print_files
 from .result import Result
 from .tables import records, tables
+
+NUMBERS = (
+    "floor: how alike maps of random networks are. excess: what is left above it with half of the network randomised, 1 = "
+    "the same map. faithfulness: gain over removing pixels in a random order. The report has their intervals."
+)
 
 
 def print_plan(plan: AuditPlan) -> None:
@@ -64,6 +70,10 @@ def finish(result: Audit, format: str | None) -> Result:
     for table in tables(results):
         console.print(table)
         console.print()
+    for verdict in (v for v in MEANING if judged and (results.verdicts["verdict"] == v).any()):
+        console.print(f"{verdict}: {MEANING[verdict]}")
+    if judged:
+        console.print(f"{NUMBERS}\n")
     if not judged:
         console.print("no verdict asked for: none of these checks carries one")
     drawn = export_figures(results, format) if format else None  # type: ignore[arg-type]

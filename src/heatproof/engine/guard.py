@@ -219,11 +219,24 @@ def training_modules(model: torch.nn.Module) -> list[str]:
 
 def fixed_batch(model: torch.nn.Module) -> int | None:
     """The only batch size that a ``torch.export`` program takes; None where any will do."""
+    return next(iter(_fixed_shape(model)), None)
+
+
+def fixed_size(model: torch.nn.Module) -> tuple[int, int] | None:
+    """The only height and width of images that a ``torch.export`` program takes; None where any will do."""
+    match _fixed_shape(model):
+        case (_, _, int(height), int(width)):
+            return height, width
+    return None
+
+
+def _fixed_shape(model: torch.nn.Module) -> tuple[int | None, ...]:
+    """The shape that a program was exported for, None for a size that may vary; () for any other model."""
     if not _is_exported(model):
-        return None
+        return ()
     first = next((n for n in model.graph.nodes if n.op == "placeholder"), None)  # type: ignore[union-attr]
-    size = first.meta["val"].shape[0] if first is not None and "val" in first.meta else None
-    return size if isinstance(size, int) else None
+    shape = first.meta["val"].shape if first is not None and "val" in first.meta else ()
+    return tuple(size if isinstance(size, int) else None for size in shape)
 
 
 def _is_exported(model: torch.nn.Module) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..data.preprocess import Preprocess
+from ..engine.guard import fixed_size
 from ..errors import InputError
 from .factory import build, fresh, own_weights
 from .hub import hub_categories, hub_factory, hub_model
@@ -147,6 +148,8 @@ def _from_program(
         given = f"weights={weights}" if weights is not None else "random_weights" if random_weights else f"{options}"
         raise InputError(f"{path} is a program with weights of its own; leave out {given}")
     program: Program = read_program(path, device)
+    size = fixed_size(program.model)
     return LoadedModel(
-        path.stem, program.model, weights_sha256=program.sha256, weights=str(path), batch=program.batch, trained=None
-    )
+        path.stem, program.model, weights_sha256=program.sha256, weights=str(path), batch=program.batch, trained=None,
+        preprocess=Preprocess(size=size) if size else None,
+    )  # fmt: skip
