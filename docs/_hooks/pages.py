@@ -21,7 +21,7 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """The theme's search is a dialog without a name, which screen readers need; reports of a notebook's runs are not here."""
+    """A name for the search, a dialog that the theme leaves without; no links to reports of a notebook, which are not here."""
     return OWN_RUN.sub(r"\1", output.replace(SEARCH, f'{SEARCH} aria-label="Search"'))
 
 
