@@ -9,6 +9,7 @@ from typing import Any
 from latex2mathml.converter import convert
 
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
+OWN_RUN = re.compile(r'<a [^>]*href="runs/[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 SEARCH = 'data-md-component="search" role="dialog"'
 BLOCK = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 
@@ -20,8 +21,8 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """The theme's search is a dialog without a name, which screen readers need."""
-    return output.replace(SEARCH, f'{SEARCH} aria-label="Search"')
+    """A name for the search, a dialog that the theme leaves without; no links to reports of a notebook, which are not here."""
+    return OWN_RUN.sub(r"\1", output.replace(SEARCH, f'{SEARCH} aria-label="Search"'))
 
 
 def _mathml(latex: str, display: str) -> str:
