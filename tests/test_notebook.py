@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from heatproof.checks.verdict import WORST_FIRST
+
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
 pytest.importorskip("ipykernel", reason="needs heatproof[notebook]")
 pytest.importorskip("sklearn", reason="needs heatproof[demo]")
 
-from heatproof.checks.verdict import WORST_FIRST
-
 PATH = Path(__file__).parent.parent / "docs" / "tutorial.ipynb"
 LARGEST = 1_500_000
 CHANGING = re.compile(f"{'|'.join(WORST_FIRST)}|[-−+]?[0-9.]+(e[-+][0-9]+)?|NaN|…|\\s+")
-"""Numbers and verdicts, which the last digits of another machine may change, and spaces, which the width of numbers does."""
+"""Numbers and verdicts, which another machine's last digits may change, and spaces, which the width of numbers changes."""
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,14 @@ def cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def shown(cell: Any) -> list[tuple[str, list[str], str]]:
-    """Of every output its kind, its formats, and its text without what may change from machine to machine."""
-    found = [(out.output_type, sorted(out.get("data", {})), text_of(out)) for out in cell.outputs]
-    return [(kind, formats, CHANGING.sub("", text)) for kind, formats, text in found]
+def shown(cell: Any) -> list[tuple[str, list[str], str, list[str]]]:
+    """Of every output its kind, its formats, its text without what another machine may change, and the heads of tables."""
+    found = []
+    for out in cell.outputs:
+        data = out.get("data", {})
+        heads = re.findall(r'<th scope="col">(.*?)</th>', data.get("text/html", ""))
+        found.append((out.output_type, sorted(data), CHANGING.sub("", text_of(out)), heads))
+    return found
 
 
 def text_of(output: Any) -> str:

@@ -168,10 +168,10 @@ def test_results_and_files_are_the_same_with_and_without_a_bar(screen: Screen, t
 
 @pytest.mark.parametrize("wrong", ["always", 3, object()])
 def test_what_is_no_progress_is_refused_before_the_work(tmp_path: Path, wrong: Any) -> None:
-    x = images(4)
+    x = images(4)  # nothing else that is asked for can be done either
     for call in (
-        lambda: audited(tmp_path / "run", progress=wrong),
-        lambda: hp.bench("complexity", net(), x, progress=wrong, out=tmp_path / "run"),
+        lambda: audited(tmp_path / "run", progress=wrong, metrics=("nonsense",)),
+        lambda: hp.bench("nonsense", net(), x, progress=wrong, out=tmp_path / "run"),
         lambda: hp.roar(None, (x, x), (x, x), progress=wrong, out=tmp_path / "run"),
         lambda: hp.train_pair(net, x, x, x, x, tmp_path / "run", progress=wrong),
     ):
