@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-import heatproof as hp
 from docs_blocks import PAGES, ROOT, Block, blocks_of, commands_of
 from docs_place import hugging_face, prepared, zoo
 from heatproof.cli import app
@@ -42,19 +41,8 @@ NOT_RUN = {
     r"^demo": "trains and audits for minutes: tests/test_demo.py",
     r"^serve": "runs until it is ended: tests/test_serve.py",
 }
-WAITS: dict[str, tuple[str, Callable[[], bool]]] = {
-    "docs/how-to/interop.md": ("branch interop", lambda: hasattr(hp, "captum")),
-    "heatproof serve": ("branch serve", lambda: _is_command("serve")),
-    " --json": ("branch cli", lambda: _is_command("doctor")),
-}
-"""A page, or words of a block, about what another branch brings: left out until it is there, and why."""
 PLACEHOLDER = "--model net.py:make --weights net.safetensors --images photos --size 64"
 """What ``...`` stands for in ``heatproof audit ...``."""
-
-
-def _is_command(name: str) -> bool:
-    command = get_command(app)
-    return name in command.list_commands(command.make_context("heatproof", [], resilient_parsing=True))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +71,7 @@ def test_blocks_are_of_a_known_kind(page: str) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if any(b.language != "text" for b in blocks_of(page))])
 @pytest.mark.usefixtures("methods_as_before")
 def test_page_runs(page: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = [b for b in blocks_of(page) if not any(word in (page, *_in(b, word)) for word in WAITS)]
+    blocks = blocks_of(page)
     folder = tmp_path / "page"
     shutil.copytree(place, folder)
     monkeypatch.chdir(folder)
@@ -105,17 +93,6 @@ def test_page_runs(page: str, place: Path, tmp_path: Path, monkeypatch: pytest.M
         elif block.language == "sh":
             for words in commands_of(block.code):
                 _run_command(block, words)
-
-
-def _in(block: Block, word: str) -> list[str]:
-    return [word] if word in block.code else []
-
-
-@pytest.mark.parametrize("what", WAITS)
-def test_waits(what: str) -> None:
-    reason, is_there = WAITS[what]
-    assert not is_there(), f"{what!r} is there now: take it out of WAITS, so that its blocks run"
-    pytest.skip(f"blocks with {what!r} wait for the {reason}")
 
 
 def _run_python(block: Block, names: dict[str, Any]) -> None:
