@@ -134,7 +134,7 @@ def test_what_is_too_large_is_refused_in_words(server: Asking, monkeypatch: pyte
 
 
 def test_no_more_is_held_of_an_endless_upload_than_the_limit() -> None:
-    from heatproof.serve.app import Large, _body
+    from heatproof.serve.wire import Large, body_of
 
     sent = []
 
@@ -145,7 +145,7 @@ def test_no_more_is_held_of_an_endless_upload_than_the_limit() -> None:
                 yield b"x" * 1000
 
     with pytest.raises(Large):
-        asyncio.run(_body(Endless(), 10_000))  # type: ignore[arg-type]
+        asyncio.run(body_of(Endless(), 10_000))  # type: ignore[arg-type]
     assert len(sent) == 11
 
 
@@ -370,7 +370,9 @@ def test_models_run_one_at_a_time_and_who_comes_later_waits() -> None:
         assert sum(one[0] == {"event": "waiting"} for one in events) == 2
 
 
-@pytest.mark.parametrize("method", ["smooth(gradient, n=100000)", "clrp"])
+@pytest.mark.parametrize(
+    "method", ["smooth(gradient, n=100000)", "clrp", "occlusion(batch_size=1, stride=1, window=1)"]
+)
 def test_a_job_that_nobody_waits_for_ends(method: str) -> None:
     """Who leaves in the middle of a method frees the model at its next pass, forward or (one for each class) backward."""
     with asking(served(Slow(classes=20_000), names=None)) as found:

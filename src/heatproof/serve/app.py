@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,20 +19,17 @@ from ..types import METHODS, name_of, spec_of
 from ..visible import visible
 from .exports import audit_command, exported
 from .guard import Guard
-from .jobs import Busy, Jobs
-from .maps import Event, explained, tested
+from .jobs import Busy, Event, Jobs
+from .maps import explained, tested
 from .page import page
 from .pictures import png_uri
 from .session import MOST_CLASSES, Asked, Session, safe_method
+from .wire import Large, answer, body_of, line, object_of
 
-UPLOAD, BODY = 40 * 2**20, 64 * 2**10
-"""Bytes of a photo's file, and of any other request."""
+UPLOAD = 40 * 2**20
+"""Bytes of a photo's file."""
 FIRST = ("gradcam", "gradient", "guided_backprop", "lrp", "rectgrad", "edge_map")
 """Methods that are ticked at first: quick ones, and a control that shows what a picture of edges looks like."""
-
-
-class Large(InputError):
-    """More bytes than are read."""
 
 
 def make_app(session: Session, port: int, token: str, once: str = "") -> Starlette:
@@ -56,7 +52,7 @@ def make_app(session: Session, port: int, token: str, once: str = "") -> Starlet
         "export/{kind}": pages.export,
     }
     routes = [Route("/", pages.home), Route("/api/start", pages.start)]
-    routes += [Route(f"/api/{name}", _told(answer), methods=["POST"]) for name, answer in posts.items()]
+    routes += [Route(f"/api/{name}", _told(handle), methods=["POST"]) for name, handle in posts.items()]
     guard = Middleware(Guard, port=port, token=token, policy=policy, once=once)
     return Starlette(routes=routes, middleware=[guard], lifespan=alive)
 
@@ -80,22 +76,22 @@ class _Pages:
             {"name": name, "line": line_of(METHODS[name]), "control": _is_control(name), "first": name in FIRST}
             for name in sorted(METHODS, key=lambda name: (_is_control(name), name not in FIRST, name))
         ]
-        return _json({"models": models, "methods": methods, "most": MOST_CLASSES, "megabytes": UPLOAD // 2**20})
+        return answer({"models": models, "methods": methods, "most": MOST_CLASSES, "megabytes": UPLOAD // 2**20})
 
     async def photo(self, request: Request) -> Response:
         """Take in a photo: its file is the body."""
-        data = await _body(request, UPLOAD)
+        data = await body_of(request, UPLOAD)
         name = visible(request.query_params.get("name", "") or "photo")[-200:]
-        return _json({"photo": await self.jobs.result(lambda: self.session.add_photo(data, name)), "name": name})
+        return answer({"photo": await self.jobs.result(lambda: self.session.add_photo(data, name)), "name": name})
 
     async def method(self, request: Request) -> Response:
         """What a text of the user's names."""
-        made = safe_method((await _object(request)).get("text"))
-        return _json({"name": name_of(made), "line": line_of(made)})
+        made = safe_method((await object_of(request)).get("text"))
+        return answer({"name": name_of(made), "line": line_of(made)})
 
     async def look(self, request: Request) -> Response:
         """What the model sees in the photo, and what it says of it."""
-        asked = self.session.asked(await _object(request))
+        asked = self.session.asked(await object_of(request))
 
         def looked() -> dict[str, Any]:
             chances = asked.served.chances(asked.image.pixels)
@@ -106,89 +102,48 @@ class _Pages:
                 "best": chances.argsort(descending=True, stable=True)[:5].tolist(),
             }  # fmt: skip
 
-        return _json(await self.jobs.result(looked))
+        return answer(await self.jobs.result(looked))
 
     async def stream(self, work: Callable[[Session, Asked], Iterator[Event]], request: Request) -> Response:
         """One line of JSON for each event, as they come."""
-        asked = self.session.asked(await _object(request))
+        asked = self.session.asked(await object_of(request))
         if not asked.classes or not asked.methods:
             raise InputError("choose at least one class and one method")
 
         async def lines() -> AsyncIterator[bytes]:
             try:
                 async for event in self.jobs.events(work(self.session, asked), request.is_disconnected):
-                    yield _line(event)
+                    yield line(event)
             except Busy as error:
-                yield _line({"event": "failed", "why": str(error)})
+                yield line({"event": "failed", "why": str(error)})
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     async def command(self, request: Request) -> Response:
-        return _json({"command": audit_command(self.session.asked(await _object(request)))})
+        return answer({"command": audit_command(self.session.asked(await object_of(request)))})
 
     async def export(self, request: Request) -> Response:
-        asked = self.session.asked(await _object(request))
+        asked = self.session.asked(await object_of(request))
         data, media = await self.jobs.result(lambda: exported(self.session, asked, request.path_params["kind"]))
         return Response(data, media_type=media)
 
 
-def _told(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _told(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     """Errors of ours, and too little memory, as a text that the page shows."""
 
     async def tried(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handle(request)
         except HeatproofError as error:
-            return _json({"error": str(error)}, 413 if isinstance(error, Large) else 400)
+            return answer({"error": str(error)}, 413 if isinstance(error, Large) else 400)
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            return _json({"error": "out of memory; a smaller photo needs less"}, 400)
+            return answer({"error": "out of memory; a smaller photo needs less"}, 400)
 
     return tried
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """All of a request's body, unless it is larger; no more than the limit is ever held."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise Large(
-                f"more than {limit // 2**20 or limit / 2**20:g} MB; save the photo smaller, and drop it in again"
-            )
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    data = await _body(request, BODY)
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError("a request is no JSON object")
-    return found
 
 
 def _is_control(name: str) -> bool:
     spec = spec_of(METHODS[name])
     return spec is not None and not spec.uses_model
-
-
-def _shown(value: Any) -> Any:
-    """With every text as it may be seen: names come from files and from others."""
-    if isinstance(value, str):
-        return visible(value)
-    if isinstance(value, dict):
-        return {name: _shown(held) for name, held in value.items()}
-    return [_shown(held) for held in value] if isinstance(value, list) else value
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(json.dumps(_shown(value), allow_nan=False), status, media_type="application/json")
-
-
-def _line(event: Event) -> bytes:
-    return json.dumps(_shown(event), allow_nan=False).encode() + b"\n"

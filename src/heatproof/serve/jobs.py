@@ -13,6 +13,7 @@ from ..errors import HeatproofError
 
 R = TypeVar("R")
 Event = dict[str, Any]
+"""What is told of a job as it goes on; ``event`` says what."""
 MOST = 16
 """Jobs that may wait."""
 LOOK = 0.5

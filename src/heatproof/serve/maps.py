@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,10 @@ from ..engine.model import output, own
 from ..errors import HeatproofError, out_of_memory
 from ..similarity.spearman import spearman
 from ..types import Explain, spec_of
+from .jobs import Event
 from .pictures import tiles
 from .served import Served
 from .session import Asked, Session
-
-Event = dict[str, Any]
-"""What is told of a job as it goes on; ``event`` says what."""
 
 
 def explained(session: Session, asked: Asked) -> Iterator[Event]:

@@ -145,41 +145,9 @@ async function run(path, body, names, hear, then) {
   if (mine === state.run) ended();
 }
 
-function withMaps() { return [...cards.cards.values()].filter((card) => card.body.querySelector(".layers") && card.key).map((card) => card.name); }
-
 async function finished(names, asked) {
   note("progress", `${withMaps().length} of ${names.length} methods have a map. ${about().labels.length > 1 ? "The maps of a method share one colour scale." : ""}`);
   try { find("command").textContent = (await askJson("/api/command", asked)).command; } catch (error) { note("progress", error.message, true); }
-}
-
-function quickTest() {
-  const names = withMaps();
-  if (state.run || !names.length) { note("test-note", "there is no map to test yet"); return; }
-  note("test-note", "drawing the maps of a random network …");
-  run("/api/test", request(names), names, (event) => {
-    if (event.event === "tested") cards.tested(event.method, event.scores);
-  }, () => { note("progress", ""); note("test-note", "Below each map: its similarity to that of one random network."); });
-}
-
-async function exportAs(kind) {
-  const names = withMaps();
-  if (!names.length) { note("export-note", "there is no map yet"); return; }
-  note("export-note", "writing …");
-  try {
-    const answer = await ask(`/api/export/${kind}`, request(names));
-    const address = URL.createObjectURL(await answer.blob());
-    download(address, `${stem().replace(/[^\p{L}\p{N}.=-]+/gu, "_")}.${kind}`);
-    setTimeout(() => URL.revokeObjectURL(address), 60000);
-    note("export-note", "");
-  } catch (error) { note("export-note", error.message, true); }
-}
-
-async function copyCommand() {
-  try {
-    await navigator.clipboard.writeText(find("command").textContent);
-    find("copy").textContent = "Copied";
-  } catch { getSelection().selectAllChildren(find("command")); }
-  setTimeout(() => { find("copy").textContent = "Copy"; }, 2000);
 }
 
 find("file").addEventListener("change", () => { takePhoto(find("file").files[0]); find("file").value = ""; });
@@ -207,7 +175,4 @@ find("opacity").addEventListener("input", () => {
 });
 find("stop").addEventListener("click", () => { halt(); cards.abandon(); note("progress", "stopped"); find("go").hidden = false; });
 find("go").addEventListener("click", explain);
-find("test").addEventListener("click", quickTest);
-find("copy").addEventListener("click", copyCommand);
-for (const button of document.querySelectorAll("[data-kind]")) button.addEventListener("click", () => exportAs(button.dataset.kind));
 begin().catch((error) => note("photo-note", error.message, true));

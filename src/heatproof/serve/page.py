@@ -6,7 +6,7 @@ import base64
 import hashlib
 from importlib import resources
 
-SCRIPTS = ("server.js", "classes.js", "cards.js", "page.js")
+SCRIPTS = ("server.js", "classes.js", "cards.js", "page.js", "after.js")
 STYLES = (("heatproof.report", "style.css"), (__package__, "style.css"))
 
 
