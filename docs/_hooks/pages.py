@@ -21,7 +21,7 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """A name for the search, a dialog that the theme leaves without; no links to reports of a notebook, which are not here."""
+    """The search, a dialog, gets a name; links to reports of the notebook's own runs, which are not here, go."""
     return OWN_RUN.sub(r"\1", output.replace(SEARCH, f'{SEARCH} aria-label="Search"'))
 
 
