@@ -78,9 +78,9 @@ def address(path: Path) -> str:
 
 
 def _style() -> Markup:
-    """The style sheet with the colours of the report, light and dark."""
-    found = [re.findall(r":root \{(.*?)\}", asset(name), re.DOTALL)[:2] for name in ("style.css", "bench.css")]
-    light, dark = ("".join(parts).replace("color-scheme: light dark;", "") for parts in zip(*found, strict=True))
+    """The style sheet with the colours of the report, each of which is `light-dark(...)`: the place chooses."""
+    sheets = (asset(name) for name in ("style.css", "bench.css"))
+    colours = re.findall(r"--[\w-]+: light-dark\([^)]*\);", "".join(sheets))
     darks = ", ".join(f"{where} .heatproof" for where in DARK)
-    text = f".heatproof {{{light}}}\n{darks} {{{dark}}}\n{asset('style.css', __package__)}"
-    return Markup(re.sub(r"\s+", " ", text))
+    text = f".heatproof {{color-scheme: light; {' '.join(colours)}}}\n{darks} {{color-scheme: dark}}\n"
+    return Markup(re.sub(r"\s+", " ", text + asset("style.css", __package__)))

@@ -77,7 +77,11 @@ class Card:
 
 
 def cards(results: Results, films: Sequence[Film] = ()) -> list[Card]:
-    """The cards in the order of the verdicts, worst first; without any verdict only those that show something."""
+    """The cards in the order of the verdicts, worst first; without any verdict only those that show something.
+
+    Args:
+        films: those of `results.strips`, in their order; none leaves the films of the cards out.
+    """
     judged = not without_verdict(results)
     rows = results.verdicts if judged else results.verdicts.assign(verdict="", reason="")
     every = [_card(results, films, row) for row in rows.to_dict("records")]
@@ -93,7 +97,7 @@ def _card(results: Results, films: Sequence[Film], row: dict[Any, Any]) -> Card:
         use(verdict, check, control), held(results, row, check) if verdict else "",
         gauge(results, row, check) if verdict else Markup(""),
         [chip.check for chip in chips if _rank(chip.verdict) < _rank(verdict)],
-        frames(results, films, method, check), photo_table(results, method, check),
+        frames(results, films, method, check) if films else [], photo_table(results, method, check),
     )  # fmt: skip
 
 
