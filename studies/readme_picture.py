@@ -1,6 +1,6 @@
 """The picture of the README: maps of a trained network above maps of the same network with its upper half randomised.
 
-    python studies/readme_picture.py WEIGHTS runs/reference/squeezenet docs/assets/readme.png
+    python studies/readme_picture.py WEIGHTS runs/reference/squeezenet docs/assets/readme.webp
 
 WEIGHTS is squeezenet1_0_dc.safetensors. The verdicts are read from the audit that `studies/reference_verdicts.py` left.
 The photo is scikit-image's Chelsea the cat (Stéfan van der Walt, CC0).
@@ -8,6 +8,7 @@ The photo is scikit-image's Chelsea the cat (Stéfan van der Walt, CC0).
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ MEANS = {
 }
 MARKERS = {"circle": "o", "triangle": "^", "square": "s", "diamond": "D"}
 MEAN, STD = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-SIDE, GAP, LEFT, TOP, BOTTOM = 1.75, 0.12, 1.28, 0.82, 0.78
+SIDE, GAP, LEFT, TOP, BOTTOM = 1.75, 0.12, 1.28, 0.82, 0.92
 """Inches."""
 
 
@@ -62,10 +63,10 @@ def half_random(model: nn.Module, inputs: Tensor) -> nn.Module:
     return stages[(len(stages) + 1) // 2 - 1].model
 
 
-def drawn(photo: np.ndarray, rows: list[dict[str, Tensor]], verdicts: dict[str, str]) -> Figure:
+def drawn(photo: np.ndarray, rows: list[dict[str, Tensor]], verdicts: dict[str, str], note: str) -> Figure:
     width = LEFT + (len(METHODS) + 1) * (SIDE + GAP) + 0.15
     height = TOP + 2 * (SIDE + GAP) + BOTTOM
-    figure = Figure(figsize=(width, height), dpi=170, facecolor=PAPER)
+    figure = Figure(figsize=(width, height), dpi=150, facecolor=PAPER)
 
     def tile(column: int, row: int, image: np.ndarray) -> float:
         """An image in its place; -> the middle of its column."""
@@ -81,7 +82,7 @@ def drawn(photo: np.ndarray, rows: list[dict[str, Tensor]], verdicts: dict[str, 
     text(0.5, 1 - 0.24 / height, "Which of these maps show what the network learned?", fontsize=16, fontweight="bold")
     middle = tile(0, 0, photo)
     text(middle, (height - TOP + 0.13) / height, "Photo", color=MUTED)
-    for row, words in enumerate(("trained\nnetwork", "upper half\nof its weights\nrandomised")):
+    for row, words in enumerate(("trained\nnetwork", "upper half\nof its layers\nrandomised")):
         at = (height - TOP - row * (SIDE + GAP) - SIDE / 2) / height
         text((LEFT - 0.14) / width, at, words, ha="right", color=MUTED)
     for column, (method, title) in enumerate(METHODS.items(), 1):
@@ -90,15 +91,16 @@ def drawn(photo: np.ndarray, rows: list[dict[str, Tensor]], verdicts: dict[str, 
         text(middle, (height - TOP + 0.13) / height, title, fontweight="bold")
         verdict = verdicts[method]
         tone = VERDICT_COLOURS[verdict]
-        axes = figure.add_axes((middle - SIDE / 2 / width, 0.46 / height, SIDE / width, 0.26 / height))
+        axes = figure.add_axes((middle - SIDE / 2 / width, 0.6 / height, SIDE / width, 0.26 / height))
         axes.set(xlim=(-SIDE / 2, SIDE / 2), ylim=(-0.13, 0.13))
         axes.axis("off")
         start = -0.048 * len(verdict) - 0.06
         marker = MarkerStyle(MARKERS[SHAPES[verdict]])
         axes.plot([start], [0.01], marker=marker, color=tone, markersize=8, clip_on=False)
         axes.text(start + 0.12, 0, verdict, va="center_baseline", color=tone, fontsize=11, fontweight="bold")
-        text(middle, 0.34 / height, MEANS[verdict], color=MUTED, fontsize=8.5)
-    text((LEFT - 0.14) / width, 0.59 / height, "verdict", ha="right", color=MUTED)
+        text(middle, 0.48 / height, MEANS[verdict], color=MUTED, fontsize=8.5)
+    text((LEFT - 0.14) / width, 0.73 / height, "verdict", ha="right", color=MUTED)
+    text(0.5, 0.1 / height, note, color=MUTED, fontsize=8)
     return figure
 
 
@@ -116,9 +118,15 @@ def main(
     target = model(inputs).argmax(1)
     networks = (model, half_random(model, inputs))
     rows = [{m: hp.METHODS[m](net, inputs, target) for m in METHODS} for net in networks]
-    table = read_audit(run).verdicts
+    audit = read_audit(run)
+    verdicts = {str(row.method): str(row.verdict) for row in audit.verdicts.itertuples()}
+    images = audit.results.table["image"].nunique()
+    note = f"SqueezeNet, ImageNet; verdicts of an audit of {images} other photos. Photo: Chelsea, Stéfan van der Walt, CC0."
+    figure = drawn(photo, rows, verdicts, note)
+    held = BytesIO()
+    figure.savefig(held, facecolor=PAPER)
     out.parent.mkdir(parents=True, exist_ok=True)
-    drawn(photo, rows, dict(zip(table["method"], table["verdict"], strict=True))).savefig(out, facecolor=PAPER)
+    Image.open(held).convert("RGB").save(out, quality=90, method=6)
 
 
 if __name__ == "__main__":
