@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heatproof.cli.plain_console import PIPE, PlainConsole
 from typer.testing import CliRunner
 
 from heatproof.cli import app
 from heatproof.cli.console import bar
 from heatproof.cli.exit_codes import EXIT_CODES, reason
 from heatproof.cli.result import FORMAT, plain
+from heatproof.plain_console import PIPE, PlainConsole
 from heatproof.types import METHODS
 from test_cli import FAST
 from test_cli import place as place

@@ -68,7 +68,7 @@ def with_options(model: nn.Module) -> Any:
         (hp.from_captum(attr.DeepLift), "deeplift", smooth_net),
         (hp.from_captum(attr.LayerGradCam, layer="0", relu_attributions=True), "gradcam(layer='0')", smooth_net),
     ],
-    ids=repr,
+    ids=lambda given: getattr(given, "__name__", repr(given)),
 )
 def test_captums_maps_are_ours_where_the_definitions_are_one(theirs: Any, ours: str, net: Any) -> None:
     want = method_from_text(ours)(net(), fresh_input(), targets())
