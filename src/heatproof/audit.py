@@ -138,7 +138,7 @@ def audit(
 ) -> Audit:
     """Put saliency maps to the test on a model and images; writes a run folder with a report.
 
-    Source: Adebayo et al. 2018, section 3; judged against null networks as design.md, section 4.
+    Source: Adebayo et al. 2018, section 3; judged against null networks as docs/theory/checks.md.
 
     Args:
         model: an ``nn.Module`` in evaluation mode; never touched.

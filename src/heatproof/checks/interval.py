@@ -1,4 +1,4 @@
-"""Means over networks and images with 95 % intervals in which networks, never pairs, are the unit (design.md, 4)."""
+"""Means over networks and images with 95 % intervals, in which networks are the unit, never pairs (docs/theory/checks.md)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Estimate:
 def estimate(cells: Array) -> Estimate:
     """Mean of a table with ``mean +- t(.975, S - 1) sqrt(var(seed means) / S + var(image means) / I)``.
 
-    Source: design.md, section 4. For networks crossed with images it is wide on purpose: both variances hold the residual,
+    Source: docs/theory/checks.md. For networks crossed with images it is wide on purpose: both variances hold the residual,
     and t of few networks multiplies the images' part too. Where images make most of the variance, the half width is up to
     ``t(.975, S - 1) / 1.96`` times what it need be: 2.2 times for 3 networks, 1.4 for 5.
 
@@ -79,7 +79,7 @@ def estimate(cells: Array) -> Estimate:
 def excess(similarity: Array, floor: Array) -> Estimate:
     """What is left of a similarity above its null floor, ``E = (s - f) / (1 - f)``, a ratio of means.
 
-    Source: design.md, section 4. s and f are means over the finite cells of the images that have one in both tables.
+    Source: docs/theory/checks.md. s and f are means over the finite cells of the images that have one in both tables.
     Interval by the delta method, with ``dE/ds = 1 / (1 - f)`` and ``dE/df = -(1 - E) / (1 - f)``; the networks of the two
     tables are drawn apart, the images are the same::
 

@@ -1,4 +1,4 @@
-"""The thresholds of a verdict and the sentence that explains it (design.md, section 4)."""
+"""The thresholds of a verdict and the sentence that explains it (docs/theory/checks.md)."""
 
 from __future__ import annotations
 

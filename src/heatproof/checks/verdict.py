@@ -1,4 +1,4 @@
-"""Judging one method: does its map depend on what is randomised? (design.md, section 4)"""
+"""Judging one method: does its map depend on what is randomised? (docs/theory/checks.md)"""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def judge(
     at: Sequence[str] | None = None,
     whole: bool = True,
 ) -> Verdict:
-    """The verdict on one method. Source: design.md, section 4; the first rule that matches wins, for each metric:
+    """The verdict on one method. Source: docs/theory/checks.md; the first rule that matches wins, for each metric:
 
     1. undefined: over 20 % of the image x seed cells are NaN at the half or the last stage (a map that is constant under
        the original network is NaN at both);

@@ -12,7 +12,7 @@ from ._select import advances, first_check, judges, rows_of
 
 HALF = 0.5
 """The verdict looks at excess over the floor from this share of the blocks on, and compares it with this value unless
-the run's own thresholds say otherwise (design.md, section 4)."""
+the run's own thresholds say otherwise (docs/theory/checks.md)."""
 
 
 @dataclass(frozen=True)
