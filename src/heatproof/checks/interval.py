@@ -1,4 +1,4 @@
-"""Means over networks and images with 95 % intervals, in which networks are the unit, never pairs (docs/theory/checks.md)."""
+"""Means over networks and images with 95 % intervals, whose units are networks, never pairs (docs/theory/checks.md)."""
 
 from __future__ import annotations
 
