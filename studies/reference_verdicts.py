@@ -184,7 +184,8 @@ NOTE = """\
 `python studies/reference_verdicts.py` measures them: cascading randomisation, 32 test images and 5 seeds (SqueezeNet: 16
 photos and 3 seeds). SqueezeNet stands without the ReLU after its last layer, behind which the logits of random networks,
 and so their maps, are often zero. Methods that average many passes took fewer than by default on all but LeNet, and
-meaningful perturbation 40 steps. A verdict holds for the network and the images that it was measured on."""
+meaningful perturbation 40 steps. Refused: rules for ReLUs on a transformer, and GradCAM there without `layer=`. A verdict
+holds for the network and the images that it was measured on."""
 
 
 @app.command()
