@@ -55,7 +55,9 @@
   for (const film of document.querySelectorAll(".film-slider")) {
     const slider = film.querySelector("input[type=range]");
     const draw = () => { drawFilm(film); move(film, slider); };
-    film.closest(".card").addEventListener("toggle", draw, { once: true });
+    const card = film.closest(".card");
+    if (card.open) draw(); // as where there is no verdict
+    else card.addEventListener("toggle", draw, { once: true });
     slider.addEventListener("input", () => move(film, slider));
   }
 
