@@ -19,7 +19,9 @@ CURVE = Markup("Shaded around curve and floor: 95 % intervals.")
 ZONE = Markup(
     "A curve in the shaded corner still follows the original network with half of it, or more, gone: insensitive."
 )
-WHOLE = Markup("A curve that ends in the shaded corner still follows the original network with all of it gone: insensitive.")
+WHOLE = Markup(
+    "A curve that ends in the shaded corner still follows the original network with all of it gone: insensitive."
+)
 EXCESS = Markup("<b>Excess</b> is what is left above the floor: 1 = the same map, 0 = no more than chance.")
 FAITHFULNESS = Markup(
     "<b>Faithfulness</b>, where measured, is how much better than a random order the map’s ranking of the pixels predicts "
