@@ -369,3 +369,24 @@ def test_a_look_that_fails_leaves_photo_model_and_classes_together(shown: browse
     held = load(data)
     assert torch.equal(held["input_map"], hp_pixels(server)[0])
     shown.seen.console.clear()
+
+
+def test_a_server_that_stops_is_said_and_nothing_seems_to_run_on(chromium: Browser) -> None:
+    with (
+        asking(served(Slow())) as server,
+        browser.opened(chromium, f"{server.address}/?token={TOKEN}") as shown,
+    ):
+        page = shown.page
+        page.route(
+            "**/api/maps",
+            lambda route: route.fulfill(
+                content_type="application/x-ndjson", body='{"event": "start", "method": "lrp"}\n'
+            ),
+        )
+        give(page)
+        expect(page.locator("#progress")).to_have_text("the server does not answer; is heatproof serve still running?")
+        expect(page.locator("#go")).to_be_visible()
+        assert set(page.locator(".map-card header .note").all_inner_texts()) == {"stopped"}
+        page.unroute("**/api/maps")
+        page.click("#go")
+        settled(page, len(FIRST))

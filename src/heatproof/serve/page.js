@@ -79,7 +79,7 @@ function goOn(why) {
   state.turn += 1;
   find("model").value = state.model;
   aboutModel();
-  note("photo-note", state.look ? `${why}. Still shown: ${state.name}` : why, true);
+  note("photo-note", state.look ? `${why}${/[.?!]$/.test(why) ? "" : "."} Still shown: ${state.name}` : why, true);
   if (state.look) explain();
 }
 
@@ -142,7 +142,7 @@ function explain() {
 
 async function run(path, body, names, hear, then) {
   const mine = state.run = new AbortController();
-  let done = 0, failed = null;
+  let done = 0, failed = null, over = !names.length;
   const said = () => note("progress", `${done} of ${names.length} methods`);
   find("stop").hidden = !names.length;
   try {
@@ -151,14 +151,20 @@ async function run(path, body, names, hear, then) {
       if (mine !== state.run) return;
       if (event.event === "waiting") note("progress", "waits for another tab …");
       else if (event.event === "failed") failed = event.why;
+      else if (event.event === "done") over = true;
       else hear(event);
       if (["maps", "refused", "tested"].includes(event.event)) { done += 1; said(); }
     }, mine.signal);
-    if (mine === state.run && failed) note("progress", failed, true);
-    else if (mine === state.run) then();
+    if (!over && !failed) failed = GONE;
   } catch (error) {
-    if (mine === state.run && error.name !== "AbortError") note("progress", error.message, true);
+    if (error.name !== "AbortError") failed = error.message;
   }
+  if (mine === state.run && failed) {
+    note("progress", failed, true);
+    note("test-note", "");
+    cards.abandon();
+    find("go").hidden = !names.some((name) => !cards.cards.get(name)?.key);
+  } else if (mine === state.run && over) then();
   if (mine === state.run) ended();
 }
 
@@ -191,6 +197,6 @@ find("opacity").addEventListener("input", () => {
   find("results").style.setProperty("--over", find("opacity").value / 100);
   find("opacity-value").textContent = `${find("opacity").value} %`;
 });
-find("stop").addEventListener("click", () => { halt(); cards.abandon(); note("progress", "stopped"); find("go").hidden = false; });
+find("stop").addEventListener("click", () => { halt(); cards.abandon(); note("progress", "stopped"); note("test-note", ""); find("go").hidden = false; });
 find("go").addEventListener("click", explain);
 begin().catch((error) => note("photo-note", error.message, true));
