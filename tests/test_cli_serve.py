@@ -108,7 +108,7 @@ def test_ended_while_maps_are_drawn_it_prints_no_traceback(place: Path) -> None:
                 "photo": number_of,
                 "model": 0,
                 "classes": [0],
-                "methods": ["meaningful_perturbation(steps=100000)"],
+                "methods": ["smooth(occlusion(window=1, stride=1), n=2000)"],
             }
             with http.stream("POST", "/api/maps", json=slow) as answer:
                 assert "start" in next(answer.iter_lines())
