@@ -98,6 +98,25 @@ def test_it_prints_its_address_answers_and_ends(place: Path, number: int, code: 
     assert sorted(path.name for path in place.iterdir() if path.name != "__pycache__") == before
 
 
+def test_ended_while_maps_are_drawn_it_prints_no_traceback(place: Path) -> None:
+    with running(place, "--model", "models.py:net", "--size", "32") as (process, lines):
+        address, token = lines[1].removeprefix("open ").split("/?token=")
+        headers = {"x-heatproof-token": token, "origin": address}
+        with httpx.Client(base_url=address, headers=headers, timeout=60) as http:
+            number_of = http.post("/api/photo", content=photo(), params={"name": "a.png"}).json()["photo"]
+            slow = {
+                "photo": number_of,
+                "model": 0,
+                "classes": [0],
+                "methods": ["smooth(occlusion(window=1, stride=1), n=2000)"],
+            }
+            with http.stream("POST", "/api/maps", json=slow) as answer:
+                assert "start" in next(answer.iter_lines())
+                process.send_signal(signal.SIGINT)
+                out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out.strip()) == (0, "stopped")
+
+
 def test_it_listens_on_this_machine_alone(place: Path) -> None:
     from heatproof.serve.run import bound
 

@@ -20,8 +20,10 @@ import browser
 import synthetic_results
 from heatproof.experiment.csv_files import is_formula, write_csv
 from heatproof.experiment.results import Results
+from heatproof.plots._curve import curve_of
 from heatproof.plots.visualise import colour
 from heatproof.report import render
+from heatproof.report.gauge import gauge
 from heatproof.report.photo_table import ROWS
 from heatproof.report.words import SHAPES, number
 
@@ -367,3 +369,48 @@ def test_verdicts_are_told_apart_without_red_or_green(page: Page, report: Path) 
     for line in page.locator(".cards > details > summary, .tally button:has(.icon), .chips li").all():
         assert line.locator(".icon").count() == 1
         assert any(verdict in (line.text_content() or "") for verdict in SHAPES)
+
+
+def test_without_a_verdict_names_can_be_read_and_films_are_drawn(
+    chromium: Browser, run: Results, tmp_path: Path
+) -> None:
+    """Such cards are open from the start."""
+    asked = dict(run.config) | {"checks": ["graded"]}
+    strips = [dataclasses.replace(strip, check="graded") for strip in run.strips[:1]]
+    unjudged = dataclasses.replace(run, folder=tmp_path, config=asked, strips=strips, by_check=run.by_check.iloc[:0],
+                                   curves=run.curves[run.curves["check"] == "graded"])  # fmt: skip
+    with browser.opened(chromium, render(unjudged)) as shown:
+        for width in (1280, 360):
+            shown.page.set_viewport_size({"width": width, "height": 700})
+            head = card(shown.page).locator("h3")
+            assert head.bounding_box()["height"] < 40, "a name stands in one line"  # type: ignore[index]
+        assert card(shown.page).locator(".film-slider .tile").count() == 2
+        assert card(shown.page).locator(".film-slider output").inner_text() == "original"
+        button = shown.page.locator("#open-all")
+        assert button.inner_text() == "Close all"
+        button.click()
+        shown.page.wait_for_timeout(100)
+        assert (shown.page.locator("details.card[open]").count(), button.inner_text()) == (0, "Open all")
+
+
+def test_a_wide_photo_stays_inside_a_phone(chromium: Browser, run: Results, tmp_path: Path) -> None:
+    strips = [dataclasses.replace(s, picture=np.tile(s.picture, (1, 4, 1))) for s in run.strips]
+    with browser.opened(chromium, render(dataclasses.replace(run, folder=tmp_path, strips=strips)), 360) as shown:
+        shown.page.evaluate(OPEN)
+        shown.page.wait_for_timeout(200)
+        assert shown.page.evaluate(SPILL) == 0
+
+
+def test_the_gauge_and_the_corner_show_the_stage_that_is_judged(run: Results) -> None:
+    """Of fewer than four blocks only the network with all of them random is judged."""
+    row = run.verdicts[run.verdicts["method"] == METHOD].to_dict("records")[0]
+    small = dataclasses.replace(run, config=dict(run.config) | {"blocks": run.config["blocks"][:2]})
+    ends = {}
+    for name, results in {"half": run, "end": small}.items():
+        ends[name] = float(re.findall(r'g-kept" d="M[\d.]+ 4H([\d.]+)', gauge(results, row, "cascading"))[0])
+    rows = run.curves[(run.curves["method"] == METHOD) & (run.curves["check"] == "cascading")]
+    means = rows[rows["metric"] == row["metric"]].set_index("stage")["mean"]
+    assert ends["half"] == pytest.approx(120 * means[4], abs=0.06)
+    assert ends["end"] == pytest.approx(max(120 * means[8], 120 * row["floor"]), abs=0.06)
+    corners = [curve_of(results, METHOD, row["metric"], "cascading").zone for results in (run, small)]
+    assert [corner[0] for corner in corners if corner] == [0.5, 0.9375]

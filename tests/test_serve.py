@@ -429,8 +429,9 @@ def test_one_logit_has_two_classes() -> None:
     torch.testing.assert_close(
         made.chances(x), torch.stack([1 - one(x).sigmoid(), one(x).sigmoid()]).flatten().double()
     )
-    with pytest.raises(ModelError, match="single_logit"):
+    with pytest.raises(ModelError, match="--score single_logit") as told:
         served(one, names=None)
+    assert "--size" not in str(told.value), "another size would not help"
 
 
 def test_names_of_another_number_are_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -336,3 +337,56 @@ def test_nothing_keeps_people_out(chromium: Browser, server: Asking, scheme: Any
 def test_a_page_without_its_token_asks_for_the_address(chromium: Browser, server: Asking) -> None:
     with browser.opened(chromium, f"{server.address}/") as shown:
         assert "open the address that heatproof serve printed" in (shown.page.locator("body").text_content() or "")
+
+
+def test_a_photo_that_cannot_be_read_says_what_is_still_shown(chromium: Browser) -> None:
+    """It stops the maps of the photo before it, which then go on; it takes nothing of that photo's place."""
+    with asking(served(Slow())) as server, browser.opened(chromium, f"{server.address}/?token={TOKEN}") as shown:
+        page = shown.page
+        give(page)
+        expect(page.locator("#stop")).to_be_visible()
+        give(page, b"no photo", "letter.png")
+        expect(page.locator("#photo-note")).to_have_text(
+            re.compile(r"^letter\.png: not an image.*\. Still shown: bird\.png$")
+        )
+        settled(page, len(FIRST))
+
+
+def test_a_look_that_fails_leaves_photo_model_and_classes_together(shown: browser.Shown, server: Asking) -> None:
+    page = shown.page
+    give(page)
+    settled(page, len(FIRST))
+    page.route("**/api/look", lambda route: route.fulfill(status=400, json={"error": "out of memory"}))
+    give(page, photo(7), "other.png")
+    expect(page.locator("#photo-note")).to_contain_text("out of memory. Still shown: bird.png")
+    page.select_option("#model", "1")
+    expect(page.locator("#model")).to_have_value("0")
+    settled(page, len(FIRST))
+    page.check("#methods li:has-text('input_map') input")
+    settled(page, len(FIRST) + 1)
+    name, data = saved(page, "[data-kind=safetensors]")
+    assert name == "bird.safetensors"
+    held = load(data)
+    assert torch.equal(held["input_map"], hp_pixels(server)[0])
+    shown.seen.console.clear()
+
+
+def test_a_server_that_stops_is_said_and_nothing_seems_to_run_on(chromium: Browser) -> None:
+    with (
+        asking(served(Slow())) as server,
+        browser.opened(chromium, f"{server.address}/?token={TOKEN}") as shown,
+    ):
+        page = shown.page
+        page.route(
+            "**/api/maps",
+            lambda route: route.fulfill(
+                content_type="application/x-ndjson", body='{"event": "start", "method": "lrp"}\n'
+            ),
+        )
+        give(page)
+        expect(page.locator("#progress")).to_have_text("the server does not answer; is heatproof serve still running?")
+        expect(page.locator("#go")).to_be_visible()
+        assert set(page.locator(".map-card header .note").all_inner_texts()) == {"stopped"}
+        page.unroute("**/api/maps")
+        page.click("#go")
+        settled(page, len(FIRST))

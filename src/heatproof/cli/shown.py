@@ -14,8 +14,9 @@ from .result import Result
 from .tables import records, tables
 
 NUMBERS = (
-    "floor: how alike maps of random networks are. excess: what is left above it with half of the network randomised, 1 = "
-    "the same map. faithfulness: gain over removing pixels in a random order. The report has their intervals."
+    "floor: how alike maps of random networks are. excess: what is left above it with half of the network randomised "
+    "(all of it, of fewer than 4 blocks), 1 = the same map. faithfulness: gain over removing pixels in a random order. The "
+    "report has their intervals."
 )
 
 

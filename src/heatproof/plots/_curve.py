@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..checks.reasons import THRESHOLDS
 from ..experiment.results import Results
 from ._select import advances, first_check, judges, rows_of
 
@@ -65,4 +66,7 @@ def excess_threshold(results: Results) -> float:
 def _zone(results: Results, rows: pd.DataFrame, floor: float) -> tuple[float, float]:
     # excess = (s - floor) / (1 - floor), so this is the similarity at which the excess meets its threshold
     limit = floor + excess_threshold(results) * (1 - floor)
-    return min((float(s) for s in rows["share"] if s >= HALF), default=HALF), limit
+    shares = sorted(float(s) for s in rows["share"])
+    if len(results.config.get("blocks") or ()) in range(1, int(THRESHOLDS["blocks"])):
+        return sum(shares[-2:]) / len(shares[-2:]), limit  # the last stage alone is judged
+    return min((s for s in shares if s >= HALF), default=HALF), limit

@@ -55,7 +55,9 @@
   for (const film of document.querySelectorAll(".film-slider")) {
     const slider = film.querySelector("input[type=range]");
     const draw = () => { drawFilm(film); move(film, slider); };
-    film.closest(".card").addEventListener("toggle", draw, { once: true });
+    const card = film.closest(".card");
+    if (card.open) draw(); // as where there is no verdict
+    else card.addEventListener("toggle", draw, { once: true });
     slider.addEventListener("input", () => move(film, slider));
   }
 
@@ -77,11 +79,13 @@
   // keys
   const folds = cards.filter((card) => card.localName === "details");
   const openAll = document.getElementById("open-all");
+  const sayAll = () => { if (openAll) openAll.textContent = folds.some((card) => !card.open) ? "Open all" : "Close all"; };
   const toggleAll = () => {
     const open = folds.some((card) => !card.open);
     for (const card of folds) card.open = open;
-    if (openAll) openAll.textContent = open ? "Close all" : "Open all";
   };
+  for (const card of folds) card.addEventListener("toggle", sayAll);
+  sayAll();
   const step = (by) => {
     const heads = folds.filter((card) => !card.hidden).map((card) => card.querySelector("summary"));
     const now = heads.indexOf(document.activeElement?.closest?.(".card")?.querySelector("summary"));

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ..experiment.results import Results
 from ..plots._curve import excess_threshold
 from .small import half_and_last
+from .use import judged_whole
 from .words import measured
 
 WIDTH, HEIGHT = 120, 16
@@ -20,7 +21,7 @@ def gauge(results: Results, row: Mapping[Any, Any], check: str) -> Markup:
     """The gauge of one row of the verdicts; the sentences beside it say the same, so that it has no text of its own."""
     rows = results.curves
     rows = rows[(rows["check"] == check) & (rows["method"] == row["method"]) & (rows["metric"] == row["metric"])]
-    similarity: Any = half_and_last(rows)[0].get("mean")
+    similarity: Any = half_and_last(rows)[judged_whole(results, check)].get("mean")
     floor: Any = row.get("floor")
     parts = [_box("g-scale", 0.0, 1.0)]
     if measured(floor) and row["verdict"] != "undefined":

@@ -19,6 +19,9 @@ CURVE = Markup("Shaded around curve and floor: 95 % intervals.")
 ZONE = Markup(
     "A curve in the shaded corner still follows the original network with half of it, or more, gone: insensitive."
 )
+WHOLE = Markup(
+    "A curve that ends in the shaded corner still follows the original network with all of it gone: insensitive."
+)
 EXCESS = Markup("<b>Excess</b> is what is left above the floor: 1 = the same map, 0 = no more than chance.")
 FAITHFULNESS = Markup(
     "<b>Faithfulness</b>, where measured, is how much better than a random order the map’s ranking of the pixels predicts "
@@ -50,8 +53,9 @@ def guide(results: Results, cards: list[Card]) -> Guide:
     first, judged = first_check(results), not without_verdict(results)
     drawn = any(card.panels for card in cards)
     legend = [*(["curve", "floor"] if drawn else []), *(["zone"] if drawn and judged else [])]
+    zone = WHOLE if judged_whole(results, first) else ZONE
     texts = [
-        Markup(" ").join([_does(first), FLOOR, *([CURVE] if drawn else []), *([ZONE] if drawn and judged else [])])
+        Markup(" ").join([_does(first), FLOOR, *([CURVE] if drawn else []), *([zone] if drawn and judged else [])])
     ]
     texts.append(Markup(" ").join([*([EXCESS] if judged else []), FAITHFULNESS]))
     reasons = [] if judged else list(map(str, results.verdicts["reason"]))

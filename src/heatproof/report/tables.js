@@ -74,7 +74,8 @@
         const found = row.textContent.toLowerCase().includes(wanted);
         row.hidden = !found || ![row.dataset.status, "any"].includes(status.value);
       }
-      button.textContent = `Download ${rows.filter((row) => !row.hidden).length} rows as CSV`;
+      const shown = rows.filter((row) => !row.hidden).length;
+      button.textContent = `Download ${shown} ${shown === 1 ? "row" : "rows"} as CSV`;
     };
     words.addEventListener("input", show);
     status.addEventListener("change", show);

@@ -23,7 +23,6 @@ LABELS = {
 CONTROL = "A control: says nothing about this model."
 TESTED = {
     "labels": "Beside a network trained on permuted labels",
-    "smooth": "Averaged over noisy copies, with half of the network random",
 }
 """What a verdict is of, where it is not half of the network."""
 
@@ -52,7 +51,10 @@ def held(results: Results, row: Mapping[Any, Any], check: str) -> str:
     if row["verdict"] == "input-dominated" or not measured(excess):
         return f"Maps of random networks are already {number(floor)} similar to it."
     whole = "With all of the network random" if judged_whole(results, check) else "With half of the network random"
-    kept = f"{TESTED.get(check, whole)}, it keeps"
+    tested = TESTED.get(check, whole)
+    if check == "smooth":
+        tested = f"Averaged over noisy copies, w{whole[1:]}"
+    kept = f"{tested}, it keeps"
     lower, upper = row.get("excess_lower"), row.get("excess_upper")
     if row["verdict"] == "undecided" and measured(lower) and measured(upper):
         return f"{kept} between {_share(lower)} and {_share(upper)} of what is above chance."

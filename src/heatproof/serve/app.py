@@ -54,7 +54,9 @@ def make_app(session: Session, port: int, token: str, once: str = "") -> Starlet
     routes = [Route("/", pages.home), Route("/api/start", pages.start)]
     routes += [Route(f"/api/{name}", _told(handle), methods=["POST"]) for name, handle in posts.items()]
     guard = Middleware(Guard, port=port, token=token, policy=policy, once=once)
-    return Starlette(routes=routes, middleware=[guard], lifespan=alive)
+    app = Starlette(routes=routes, middleware=[guard], lifespan=alive)
+    app.state.end = pages.jobs.close
+    return app
 
 
 class _Pages:

@@ -1,10 +1,11 @@
 // The page as a whole: what is chosen, and what follows from it.
-const state = { start: null, photo: null, name: "", look: null, run: null, turn: 0, ticked: new Set() };
+// `look` is what the model of place `model` sees in `photo`: the three change together, or none of them.
+const state = { start: null, photo: null, name: "", model: 0, look: null, run: null, turn: 0, ticked: new Set() };
 let classes, cards;
 
 const model = () => state.start.models[Number(find("model").value)];
 const methods = () => state.start.methods.map((one) => one.name).filter((name) => state.ticked.has(name));
-const request = (names) => ({ photo: state.photo, model: Number(find("model").value), classes: classes.chosen, methods: names });
+const request = (names) => ({ photo: state.photo, model: state.model, classes: classes.chosen, methods: names });
 const stem = () => state.name.replace(/\.[^.]*$/, "") || "photo";
 const about = () => ({ look: state.look, stem: stem(), labels: classes.chosen.map((number) => classes.name(number)) });
 
@@ -67,19 +68,35 @@ async function takePhoto(file) {
   try {
     const held = await askJson(`/api/photo?name=${encodeURIComponent(file.name || "pasted")}`, file);
     if (turn !== state.turn) return;
-    Object.assign(state, { photo: held.photo, name: held.name });
-    await look(true);
-    note("photo-note", held.name);
-  } catch (error) { if (turn === state.turn) note("photo-note", error.message, true); }
+    await look(held.photo, held.name);
+  } catch (error) {
+    if (turn === state.turn) goOn(error.message.startsWith(file.name) ? error.message : `${file.name}: ${error.message}`);
+  }
+}
+
+// A photo or a model that cannot be shown: what was shown before stays, and what was stopped for it goes on.
+function goOn(why) {
+  state.turn += 1;
+  find("model").value = state.model;
+  aboutModel();
+  note("photo-note", state.look ? `${why}${/[.?!]$/.test(why) ? "" : "."} Still shown: ${state.name}` : why, true);
+  if (state.look) explain();
 }
 
 // What the model sees and says. A new photo is about its own best class; so is another model, whose classes are others.
-async function look() {
-  const turn = ++state.turn;
+async function look(photo, name) {
+  const turn = ++state.turn, place = Number(find("model").value);
   halt();
-  const found = await askJson("/api/look", { photo: state.photo, model: Number(find("model").value) });
+  let found;
+  try {
+    found = await askJson("/api/look", { photo, model: place });
+  } catch (error) {
+    if (turn === state.turn) goOn(error.message);
+    return;
+  }
   if (turn !== state.turn) return;
-  state.look = found;
+  Object.assign(state, { photo, name, model: place, look: found });
+  note("photo-note", name);
   Object.assign(find("seen"), { src: found.picture, alt: "The photo as the model sees it", hidden: false });
   find("seen").classList.toggle("small-map", Math.max(found.width, found.height) <= 72);
   find("cards").style.setProperty("--aspect", `${found.width} / ${found.height}`);
@@ -125,7 +142,7 @@ function explain() {
 
 async function run(path, body, names, hear, then) {
   const mine = state.run = new AbortController();
-  let done = 0, failed = null;
+  let done = 0, failed = null, over = !names.length;
   const said = () => note("progress", `${done} of ${names.length} methods`);
   find("stop").hidden = !names.length;
   try {
@@ -134,14 +151,20 @@ async function run(path, body, names, hear, then) {
       if (mine !== state.run) return;
       if (event.event === "waiting") note("progress", "waits for another tab …");
       else if (event.event === "failed") failed = event.why;
+      else if (event.event === "done") over = true;
       else hear(event);
       if (["maps", "refused", "tested"].includes(event.event)) { done += 1; said(); }
     }, mine.signal);
-    if (mine === state.run && failed) note("progress", failed, true);
-    else if (mine === state.run) then();
+    if (!over && !failed) failed = GONE;
   } catch (error) {
-    if (mine === state.run && error.name !== "AbortError") note("progress", error.message, true);
+    if (error.name !== "AbortError") failed = error.message;
   }
+  if (mine === state.run && failed) {
+    note("progress", failed, true);
+    note("test-note", "");
+    cards.abandon();
+    find("go").hidden = !names.some((name) => !cards.cards.get(name)?.key);
+  } else if (mine === state.run && over) then();
   if (mine === state.run) ended();
 }
 
@@ -162,7 +185,8 @@ addEventListener("drop", (event) => {
 addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); takePhoto(event.clipboardData.files[0]); } });
 find("model").addEventListener("change", () => {
   aboutModel();
-  if (state.photo) look().catch((error) => note("photo-note", error.message, true));
+  if (state.photo) look(state.photo, state.name);
+  else state.model = Number(find("model").value);
 });
 find("controls").addEventListener("submit", addMethod);
 for (const choice of document.querySelectorAll("input[name=view]")) {
@@ -173,6 +197,6 @@ find("opacity").addEventListener("input", () => {
   find("results").style.setProperty("--over", find("opacity").value / 100);
   find("opacity-value").textContent = `${find("opacity").value} %`;
 });
-find("stop").addEventListener("click", () => { halt(); cards.abandon(); note("progress", "stopped"); find("go").hidden = false; });
+find("stop").addEventListener("click", () => { halt(); cards.abandon(); note("progress", "stopped"); note("test-note", ""); find("go").hidden = false; });
 find("go").addEventListener("click", explain);
 begin().catch((error) => note("photo-note", error.message, true));

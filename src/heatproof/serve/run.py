@@ -37,7 +37,15 @@ def run_server(
         tell(f"http://{LOOPBACK}:{number}/?token={token}")
         if once:
             _shown(f"http://{LOOPBACK}:{number}/?once={once}")
-        server_of(app).run(sockets=[listening])
+        server = server_of(app)
+        handle = server.handle_exit
+
+        def ending(*signal: Any) -> None:
+            app.state.end()  # else what still streams is cut off, with a traceback
+            handle(*signal)
+
+        server.handle_exit = ending
+        server.run(sockets=[listening])
 
 
 def server_of(app: Any) -> Any:

@@ -108,6 +108,8 @@ def _tried(private: nn.Module, preprocess: Preprocess, score: Score, name: str) 
             continue
         check_same(said, again)
         return how, said
+    if "score=" in str(errors[0]):  # it runs, and returns no classes: no other size would help
+        raise ModelError(f"{name}: {errors[0]} (here as an option: --score single_logit)") from errors[0]
     raise ModelError(
         f"{name} does not run on a picture: {errors[0]}. Give --size, and --mean and --std with a number for each channel, "
         "as in its training"

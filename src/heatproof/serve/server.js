@@ -1,4 +1,5 @@
 // What the page asks of its server: every request carries the token of the page's address.
+const GONE = "the server does not answer; is heatproof serve still running?";
 const TOKEN = new URLSearchParams(location.search).get("token") || "";
 
 async function ask(path, body, signal) {
@@ -8,7 +9,7 @@ async function ask(path, body, signal) {
     answer = await fetch(path, { ...given, headers: { "X-Heatproof-Token": TOKEN }, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("the server does not answer; is heatproof serve still running?");
+    throw new Error(GONE);
   }
   if (!answer.ok) throw new Error(await told(answer));
   return answer;
@@ -26,7 +27,7 @@ async function askEvents(path, body, hear, signal) {
   const reader = (await ask(path, body, signal)).body.getReader(), decoder = new TextDecoder();
   let rest = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => { throw error.name === "AbortError" ? error : new Error(GONE); });
     if (done) return;
     const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop();
