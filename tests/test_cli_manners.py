@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heatproof.cli.plain_console import PIPE, PlainConsole
 from typer.testing import CliRunner
 
+from heatproof import catalogue, progress
 from heatproof.cli import app
 from heatproof.cli.console import bar
 from heatproof.cli.exit_codes import EXIT_CODES, reason
 from heatproof.cli.result import FORMAT, plain
+from heatproof.plain_console import PIPE, PlainConsole
 from heatproof.types import METHODS
 from test_cli import FAST
 from test_cli import place as place
@@ -30,7 +31,8 @@ CODE = [sys.executable, "-c", MAIN]
 SLOW = f"""
 import sys, time
 from heatproof.cli import app
-sys.modules["heatproof.cli.methods"]._row = lambda *given: print("begun", flush=True) or time.sleep(60)
+from heatproof import catalogue
+catalogue._entry = lambda *given: print("begun", flush=True) or time.sleep(60)
 {MAIN}
 """
 
@@ -111,7 +113,7 @@ def test_errors_are_documents_too(place: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_a_document_and_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["heatproof.cli.methods"], "_row", lambda *given: 1 / 0)
+    monkeypatch.setattr(catalogue, "_entry", lambda *given: 1 / 0)
     result = run("methods", "--json")
     assert strict(result.stdout)["error"]["type"] == "ZeroDivisionError"
     assert isinstance(result.exception, ZeroDivisionError)
@@ -191,9 +193,7 @@ def test_colours_on_a_terminal_unless_they_are_not_wanted() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_moves_on_terminals_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: bool) -> None:
     with (tmp_path / "out").open("w+") as file:
-        monkeypatch.setattr(
-            sys.modules["heatproof.cli.console"], "errors", PlainConsole(file=file, force_terminal=terminal or None)
-        )
+        monkeypatch.setattr(progress, "console", PlainConsole(file=file, force_terminal=terminal or None))
         with bar("jobs") as step:
             step(1, 2)
         file.seek(0)

@@ -20,7 +20,8 @@ import heatproof as hp
 import synthetic_results
 from heatproof.errors import RunError, WeightsError
 from heatproof.experiment import files
-from heatproof.explain import LONGEST, explain
+from heatproof.experiment.file_names import LONGEST
+from heatproof.explain import explain
 from heatproof.models import saved
 from heatproof.models.spec import load_model
 from heatproof.report import figures
