@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from heatproof import catalogue, progress
@@ -300,3 +301,23 @@ def test_verdicts_are_explained(place: Path) -> None:
     assert "input-dominated: Maps of unrelated networks look alike" in text
     assert "undefined:" not in text, "only those that occur"
     assert "floor: how alike maps of random networks are" in text
+
+
+def test_the_numbers_are_explained_as_what_was_done(place: Path) -> None:
+    """Under four blocks only the network with none of its weights left is judged; wide_net has three."""
+    module = (place / "name.txt").read_text()
+    few = run(*arguments(place, "--out", "few", "--model", f"{module}:wide_net", "--methods", "edge_map")).stdout
+    assert "left above it with all of the network randomised" in few
+    four = run(*arguments(place, "--out", "four", "--methods", "edge_map")).stdout
+    assert "left above it with half of the network randomised" in four
+
+
+def test_no_command_is_wrong_usage_and_the_version_a_document() -> None:
+    for words in (["--json"], ["--quiet"]):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert "Missing command" in result.stderr
+    assert strict(run("--json").stdout)["exit"] == {"code": 2, "reason": "usage"}
+    found = strict(run("--json", "--version").stdout)
+    assert (found["exit"]["code"], found["torch"]) == (0, torch.__version__.partition(" ")[0])
+    assert run("--version").stdout == f"heatproof {found['heatproof']}, torch {found['torch']}\n"
