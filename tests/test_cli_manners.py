@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
+from heatproof import catalogue, progress
 from heatproof.cli import app
 from heatproof.cli.console import bar
 from heatproof.cli.exit_codes import EXIT_CODES, reason
@@ -30,7 +32,8 @@ CODE = [sys.executable, "-c", MAIN]
 SLOW = f"""
 import sys, time
 from heatproof.cli import app
-sys.modules["heatproof.cli.methods"]._row = lambda *given: print("begun", flush=True) or time.sleep(60)
+from heatproof import catalogue
+catalogue._entry = lambda *given: print("begun", flush=True) or time.sleep(60)
 {MAIN}
 """
 
@@ -111,7 +114,7 @@ def test_errors_are_documents_too(place: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_a_document_and_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["heatproof.cli.methods"], "_row", lambda *given: 1 / 0)
+    monkeypatch.setattr(catalogue, "_entry", lambda *given: 1 / 0)
     result = run("methods", "--json")
     assert strict(result.stdout)["error"]["type"] == "ZeroDivisionError"
     assert isinstance(result.exception, ZeroDivisionError)
@@ -191,9 +194,7 @@ def test_colours_on_a_terminal_unless_they_are_not_wanted() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_moves_on_terminals_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: bool) -> None:
     with (tmp_path / "out").open("w+") as file:
-        monkeypatch.setattr(
-            sys.modules["heatproof.cli.console"], "errors", PlainConsole(file=file, force_terminal=terminal or None)
-        )
+        monkeypatch.setattr(progress, "console", PlainConsole(file=file, force_terminal=terminal or None))
         with bar("jobs") as step:
             step(1, 2)
         file.seek(0)
@@ -300,3 +301,23 @@ def test_verdicts_are_explained(place: Path) -> None:
     assert "input-dominated: Maps of unrelated networks look alike" in text
     assert "undefined:" not in text, "only those that occur"
     assert "floor: how alike maps of random networks are" in text
+
+
+def test_the_numbers_are_explained_as_what_was_done(place: Path) -> None:
+    """Under four blocks only the network with none of its weights left is judged; wide_net has three."""
+    module = (place / "name.txt").read_text()
+    few = run(*arguments(place, "--out", "few", "--model", f"{module}:wide_net", "--methods", "edge_map")).stdout
+    assert "left above it with all of the network randomised" in few
+    four = run(*arguments(place, "--out", "four", "--methods", "edge_map")).stdout
+    assert "left above it with half of the network randomised" in four
+
+
+def test_no_command_is_wrong_usage_and_the_version_a_document() -> None:
+    for words in (["--json"], ["--quiet"]):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert "Missing command" in result.stderr
+    assert strict(run("--json").stdout)["exit"] == {"code": 2, "reason": "usage"}
+    found = strict(run("--json", "--version").stdout)
+    assert (found["exit"]["code"], found["torch"]) == (0, torch.__version__.partition(" ")[0])
+    assert run("--version").stdout == f"heatproof {found['heatproof']}, torch {found['torch']}\n"

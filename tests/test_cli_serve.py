@@ -137,7 +137,7 @@ def refused(place: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
 def test_without_the_extra_it_says_what_to_install(place: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    assert "pip install heatproof[serve]" in refused(place, monkeypatch, "--model", "models.py:net")
+    assert "pip install 'heatproof[serve]'" in refused(place, monkeypatch, "--model", "models.py:net")
 
 
 WRONG = {

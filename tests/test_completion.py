@@ -52,7 +52,7 @@ def test_the_names_are_those_that_are_known() -> None:
     assert (*WORST_FIRST, "refused") == names.VERDICTS
     assert (*KINDS, "roar", "kar") == names.BENCHES
     assert tuple(PAPERS) == names.PAPERS
-    assert set(COMBINATORS) - {"configured", "kept"} == set(names.COMBINATORS)
+    assert set(COMBINATORS) - {"configured", "kept", "captum"} == set(names.COMBINATORS)
 
 
 @pytest.mark.parametrize("library", ["torchvision", "timm"])
@@ -76,6 +76,8 @@ def test_networks_are_those_that_the_library_lists(library: str) -> None:
         (("audit", "--preset", ""), ["paper", "code"]),
         (("audit", "--budget", "f"), ["full"]),
         (("bench", "roar", "--preset", "r"), ["reduced"]),
+        (("export", "run", "--to", ""), ["safetensors", "npz", "png", "csv"]),
+        (("export", "run", "--methods", "gradient,gradc"), ["gradient,gradcam"]),
         (("paper", "run", ""), ["all", "cgi", "sanity-checks", "fullgrad", "rectgrad"]),
         (("paper", "run", "S0-Fig5-b"), ["S0-Fig5-blank", "S0-Fig5-blank-1000"]),
     ],

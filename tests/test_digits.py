@@ -172,5 +172,5 @@ def test_bad_arguments_are_named(arguments, named):
 
 def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(HeatproofError, match=r"pip install heatproof\[demo\]"):
+    with pytest.raises(HeatproofError, match=r"pip install 'heatproof\[demo\]'"):
         digit_scenes("train", 1, seed=0)

@@ -60,7 +60,7 @@ def test_a_package_that_does_not_import_is_a_problem(monkeypatch: pytest.MonkeyP
     assert result.exit_code == 1
     assert "2.99 does not import: RuntimeError: operator torchvision::nms does not exist" in result.output
     assert "torchvision must be built for torch" in result.output
-    assert "1 problems: torchvision" in result.output
+    assert "1 problem: torchvision" in result.output
 
 
 def test_without_an_optional_package_there_is_a_note_and_without_torch_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_without_an_optional_package_there_is_a_note_and_without_torch_an_end(mo
     monkeypatch.setattr(installed.metadata, "version", missing)
     monkeypatch.setattr(installed, "import_module", lambda name: None)
     found = {f.name: f for f in installed.installed()}
-    assert (found["timm"].state, found["timm"].advice) == ("note", "pip install heatproof[vision]")
+    assert (found["timm"].state, found["timm"].advice) == ("note", 'pip install "heatproof[vision]"')
     assert found["torch"].state == "problem"
     result = doctor()
     assert result.exit_code == 1
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, quick: None) -> None:
     (tmp_path / "file").touch()
     result = doctor("--no-test", "--out", str(tmp_path / "file" / "runs"))
     assert result.exit_code == 1
-    assert "1 problems: results" in result.output
+    assert "1 problem: results" in result.output
 
 
 def test_a_driver_without_a_torch_for_it_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,10 +161,22 @@ def test_whatever_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no kernel image" in found.detail
 
 
-def test_the_doctor_answers_where_torch_does_not_import() -> None:
-    code = "import sys; sys.modules['torch'] = None; from heatproof.cli import app; app(['doctor', '--json'])"
+@pytest.mark.parametrize("module", ["torch", "numpy", "pandas", "matplotlib", "PIL", "jinja2", "safetensors"])
+def test_the_doctor_answers_where_a_package_that_is_needed_does_not_import(module: str) -> None:
+    code = f"import sys; sys.modules['{module}'] = None; from heatproof.cli import app; app(['doctor', '--json'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    found = {f["name"]: f["state"] for f in json.loads(done.stdout)["findings"]}
-    assert found["torch"] == "problem"
+    found = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
+    package = "pillow" if module == "PIL" else module
+    assert found[package]["state"] == "problem"
+    assert found[package]["advice"] == f"pip install --force-reinstall {package}"
     assert "cores" not in found
+
+
+def test_control_characters_of_an_error_cost_no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(name: str) -> None:
+        if name == "ray":
+            raise ImportError("odd \x1b[31m\x1b[0m library.so")
+
+    monkeypatch.setattr(installed, "import_module", broken)
+    assert r"odd \x1b[31m\x1b[0m library.so (for --engine ray)" in doctor("--no-test", "--out", str(tmp_path)).output

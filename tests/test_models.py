@@ -464,5 +464,5 @@ def test_a_package_that_is_not_installed(monkeypatch, package):
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(HeatproofError, match=r"pip install heatproof\[vision\]"):
+    with pytest.raises(HeatproofError, match=r"pip install 'heatproof\[vision\]'"):
         load_model(f"{package}:resnet18")

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 import heatproof as hp
 from attacks import EVIL
 from heatproof import progress
 from heatproof.errors import InputError
+from heatproof.plain_console import PlainConsole
 from test_audit import images, net
 
 OPTIONS: dict[str, Any] = {
@@ -53,7 +53,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     """The terminal of the bars, 100 columns wide, outside of CI."""
     shown = Screen()
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(progress, "console", Console(file=shown, width=100, force_terminal=True))
+    monkeypatch.setattr(progress, "console", PlainConsole(file=shown, width=100, force_terminal=True))
     return shown
 
 
@@ -114,7 +114,8 @@ def test_neither_ci_nor_a_forced_colour_makes_a_terminal(monkeypatch: pytest.Mon
     monkeypatch.setenv("CI", "true")
     assert not progress.terminal()
     monkeypatch.delenv("CI")
-    monkeypatch.setattr(progress, "console", Console(file=io.StringIO(), force_terminal=True))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(progress, "console", PlainConsole(file=io.StringIO()))
     assert not progress.terminal()
 
 

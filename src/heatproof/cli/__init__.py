@@ -20,7 +20,7 @@ from .benches import app as bench
 from .console import bar, console
 from .demo import demo
 from .doctor import doctor
-from .exit_codes import EXIT_CODES
+from .exit_codes import DONE, EXIT_CODES
 from .export import export
 from .friendly import Json, Quiet, friendly
 from .group import Commands
@@ -47,7 +47,7 @@ from .options import (
 )
 from .paper import app as paper
 from .report import report
-from .result import Result
+from .result import Result, print_document
 from .serve import serve
 
 START, MEASURE, LOOK = "To start with", "Maps and tests", "Results and this installation"
@@ -154,6 +154,7 @@ app.command(rich_help_panel=LOOK)(friendly(methods))
 
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -161,8 +162,14 @@ def root(
     if version:
         from importlib.metadata import version as installed
 
-        console.print(f"heatproof {__version__}, torch {installed('torch')}")
-        raise typer.Exit(0)
+        torch = installed("torch")
+        if as_json:
+            print_document("", DONE, {"torch": torch})
+        else:
+            console.print(f"heatproof {__version__}, torch {torch}")
+        raise typer.Exit(DONE)
+    if context.invoked_subcommand is None:
+        context.fail("Missing command.")
 
 
 def main() -> None:

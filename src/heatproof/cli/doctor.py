@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from ..visible import visible
 from .console import console, working
 from .exit_codes import DONE, FAILED
 from .result import Result
@@ -39,25 +40,21 @@ def doctor(
         console.print(_line(finding))
     broken = [f for f in findings if f.state == "problem"]
     untested = "" if test else " (no self test)"
-    verdict = (
-        f"{len(broken)} problems: {', '.join(f.name for f in broken)}" if broken else f"everything works{untested}"
-    )
+    problems = f"{len(broken)} problem{'s' if len(broken) > 1 else ''}: {', '.join(f.name for f in broken)}"
+    verdict = problems if broken else f"everything works{untested}"
     console.print(f"\n{verdict}", style="red" if broken else "green")
     lines = [f"{f.name}: {f.detail}: {f.advice}" for f in broken]
     return Result(lines, {"findings": [asdict(f) for f in findings]}, FAILED if broken else DONE)
 
 
 def _examined(out: Path, test: bool) -> Iterator[Finding]:
-    """Everything, as it is found; without a torch that imports there is nothing behind the packages."""
-    from ..doctor.installed import installed
+    """Everything, as it is found; with a package broken that heatproof cannot do without there is nothing behind them."""
+    from ..doctor.installed import CORE, installed
 
-    torch_works = False
     with working("importing every package"):
         found = list(installed())
-    for finding in found:
-        torch_works |= finding.name == "torch" and finding.state == "ok"
-        yield finding
-    if not torch_works:
+    yield from found
+    if any(finding.name in CORE and finding.state == "problem" for finding in found):
         return
     from ..doctor.machine import devices, machine
 
@@ -77,7 +74,7 @@ def _line(finding: Finding) -> Table:
     table.add_column(width=8)
     table.add_column(min_width=20)
     table.add_column(overflow="fold")
-    table.add_row(Text(finding.state, COLOURS[finding.state]), Text(finding.name), Text(finding.detail))
+    table.add_row(Text(finding.state, COLOURS[finding.state]), Text(finding.name), Text(visible(finding.detail)))
     if finding.advice:
-        table.add_row("", "", Text(f"-> {finding.advice}"))
+        table.add_row("", "", Text(f"-> {visible(finding.advice)}"))
     return table

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .console import console
 from .result import Result
 
@@ -15,9 +16,15 @@ def export(
     folder: Annotated[Path, typer.Argument(help="finished run of an audit, a bench or roar, or a folder of explain")],
     to: Annotated[
         str,
-        typer.Option(help="safetensors or npz (raw values, one file an image), png (pictures), csv (every table)"),
+        typer.Option(
+            help="safetensors or npz (raw values, one file an image), png (pictures), csv (every table)",
+            autocompletion=completion.exports,
+        ),
     ] = "safetensors",
-    methods: Annotated[str | None, typer.Option(help="maps of these methods alone, by commas")] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="maps of these methods alone, by commas", autocompletion=completion.methods),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for the files; default: RUN/export")] = None,
     stages: Annotated[
         bool, typer.Option("--stages", help="also kept maps of randomised networks, METHOD|CHECK|STAGE|SEED")

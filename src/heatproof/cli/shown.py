@@ -6,18 +6,27 @@ from typing import Any
 
 from ..audit import Audit, AuditPlan
 from ..experiment.budget import seconds_of
-from ..plots._select import without_verdict
+from ..experiment.results import Results
+from ..plots._select import first_check, without_verdict
 from ..report.export import figures as export_figures
-from ..report.words import MEANING
+from ..report.guide import meaning
+from ..report.use import TESTED, judged_whole
 from .console import console, minutes, print_files
 from .result import Result
 from .tables import records, tables
 
 NUMBERS = (
-    "floor: how alike maps of random networks are. excess: what is left above it with half of the network randomised "
-    "(all of it, of fewer than 4 blocks), 1 = the same map. faithfulness: gain over removing pixels in a random order. The "
-    "report has their intervals."
+    "floor: how alike maps of random networks are. excess: what is left above it {where}, 1 = the same map. "
+    "faithfulness: gain over removing pixels in a random order. The report has their intervals."
 )
+
+
+def _where(results: Results) -> str:
+    """What was done to the network of the map that the excess is of."""
+    check = first_check(results)
+    share = "all" if judged_whole(results, check) else "half"
+    told = TESTED.get(check, f"with {share} of the network randomised")
+    return told[:1].lower() + told[1:]
 
 
 def print_plan(plan: AuditPlan) -> None:
@@ -71,10 +80,11 @@ def finish(result: Audit, format: str | None) -> Result:
     for table in tables(results):
         console.print(table)
         console.print()
-    for verdict in (v for v in MEANING if judged and (results.verdicts["verdict"] == v).any()):
-        console.print(f"{verdict}: {MEANING[verdict]}")
     if judged:
-        console.print(f"{NUMBERS}\n")
+        for verdict, text in meaning(results, first_check(results)).items():
+            if (results.verdicts["verdict"] == verdict).any():
+                console.print(f"{verdict}: {text}")
+        console.print(f"{NUMBERS.format(where=_where(results))}\n")
     if not judged:
         console.print("no verdict asked for: none of these checks carries one")
     drawn = export_figures(results, format) if format else None  # type: ignore[arg-type]

@@ -97,7 +97,7 @@ def _sklearn_datasets() -> Any:
     except ImportError as error:
         raise HeatproofError(
             "digit_scenes draws on the digits and photos of scikit-learn, which is not installed; "
-            "run `pip install heatproof[demo]`"
+            "run `pip install 'heatproof[demo]'`"
         ) from error
     return datasets
 

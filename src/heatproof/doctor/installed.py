@@ -46,7 +46,7 @@ def installed() -> Iterator[Finding]:
         yield _found(package, module, f"pip install --force-reinstall {package}", needed=True)
     for extra, held in EXTRAS.items():
         for package, module in held.packages.items():
-            yield _found(package, module, f"pip install heatproof[{extra}]", needed=False, purpose=held.purpose)
+            yield _found(package, module, f'pip install "heatproof[{extra}]"', needed=False, purpose=held.purpose)
 
 
 def _found(package: str, module: str, install: str, needed: bool, purpose: str = "") -> Finding:
@@ -76,7 +76,9 @@ def _mend(package: str, install: str) -> str:
     """What to do about a package that is there and does not import."""
     torch = sys.modules.get("torch")
     if package not in ("torchvision", "timm") or torch is None:
-        return install.replace("pip install ", "pip install --force-reinstall ")
+        return (
+            install if "--force-reinstall" in install else install.replace("install ", "install --force-reinstall ", 1)
+        )
     return (f"torchvision must be built for torch {torch.__version__}: install both from one index: pip install torch "
             "torchvision --index-url https://download.pytorch.org/whl/cpu")  # fmt: skip
 

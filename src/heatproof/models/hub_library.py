@@ -55,6 +55,6 @@ def library() -> Any:
         import transformers
     except ImportError as error:
         raise HeatproofError(
-            f"transformers cannot be imported ({error}); install it with: pip install heatproof[hf]"
+            f"transformers cannot be imported ({error}); install it with: pip install 'heatproof[hf]'"
         ) from error
     return transformers

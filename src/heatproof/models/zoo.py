@@ -162,4 +162,4 @@ def _timm() -> Any:
 
 
 def _absent(package: str, error: Exception) -> HeatproofError:
-    return HeatproofError(f"{package} cannot be imported ({error}); install it with: pip install heatproof[vision]")
+    return HeatproofError(f"{package} cannot be imported ({error}); install it with: pip install 'heatproof[vision]'")

@@ -60,7 +60,7 @@ def guide(results: Results, cards: list[Card]) -> Guide:
     texts.append(Markup(" ").join([*([EXCESS] if judged else []), FAITHFULNESS]))
     reasons = [] if judged else list(map(str, results.verdicts["reason"]))
     tested = KINDS[first].title if first in KINDS else first
-    return Guide(next(iter(reasons), ""), tested, texts, legend, _meaning(results, first) if judged else {})
+    return Guide(next(iter(reasons), ""), tested, texts, legend, meaning(results, first) if judged else {})
 
 
 def _does(check: str) -> Markup:
@@ -69,7 +69,8 @@ def _does(check: str) -> Markup:
     return Markup("{}{}").format(CHECKS.get(check, ""), compared if kind and kind.order else "")
 
 
-def _meaning(results: Results, check: str) -> dict[str, str]:
+def meaning(results: Results, check: str) -> dict[str, str]:
+    """verdict -> what it says under a check."""
     if check == "labels":
         return MEANING | {
             "insensitive": "It hardly differs from the map of a network trained on permuted labels: not evidence of what "

@@ -65,7 +65,9 @@ def check_installed() -> None:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise HeatproofError(f"{error.name} is not installed; install it with: pip install heatproof[serve]") from error
+        raise HeatproofError(
+            f"{error.name} is not installed; install it with: pip install 'heatproof[serve]'"
+        ) from error
 
 
 def bound(port: int) -> socket.socket:
