@@ -333,6 +333,8 @@ def test_targets_of_all_forms() -> None:
         (lambda m, x: m.attribute(x, target=[1, 2]), "list of 3 ints"),
         (lambda m, x: m.attribute(x, target=torch.tensor([0.5])), "torch.float32"),
         (lambda m, x: m.attribute(x, target=9), "out of range"),
+        (lambda m, x: m.attribute(x, target=True), "target=True"),
+        (lambda m, x: m.attribute(x, target=torch.tensor([True, False, True])), "torch.bool"),
         (lambda m, x: m.attribute((x, x), target=1), "tuple of 2"),
         (lambda m, x: m.attribute(x.numpy(), target=1), "ndarray"),
         (lambda m, x: m.attribute(x, 1, additional_forward_args=x), "additional_forward_args"),

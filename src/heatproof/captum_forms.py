@@ -24,12 +24,20 @@ def single(given: Any) -> Tensor:
     return given
 
 
+def _is_class(given: Any) -> bool:
+    """A whole number; True is none, though Python takes it for 1."""
+    return isinstance(given, Integral) and not isinstance(given, bool)
+
+
 def classes_of(target: Any, x: Tensor, score: Score) -> Tensor:
     """captum's forms of a target as int64 ``(B,)``."""
     if target is None and score is value:
         return torch.zeros(len(x), dtype=torch.int64, device=x.device)
-    whole = isinstance(target, Integral) or (isinstance(target, list) and all(isinstance(t, Integral) for t in target))
-    if whole or (isinstance(target, Tensor) and not (target.is_floating_point() or target.is_complex())):
+    if isinstance(target, Tensor):
+        whole = not (target.is_floating_point() or target.is_complex() or target.dtype == torch.bool)
+    else:
+        whole = all(map(_is_class, target)) if isinstance(target, list) else _is_class(target)
+    if whole:
         found = torch.as_tensor(target, dtype=torch.int64, device=x.device)
         if found.numel() == 1 or found.shape == (len(x),):
             return found.reshape(-1).expand(len(x))
