@@ -387,7 +387,8 @@ def test_files_of_a_run(tmp_path: Path) -> None:
     audit = audited(tmp_path, faithfulness=True)
     folder = audit.folder
     assert {p.name for p in folder.iterdir()} == {
-        "config.json", "jobs", "maps", "photos", "report.html", "table.csv", "verdicts.csv", "verdicts.json",
+        "config.json", "jobs", "maps", "per_image.csv", "photos", "report.html", "table.csv", "verdicts.csv",
+        "verdicts.json",
     }  # fmt: skip
     table = pd.read_csv(folder / "table.csv", keep_default_na=True)
     assert list(table.columns) == [

@@ -193,6 +193,7 @@ def test_colours_on_a_terminal_unless_they_are_not_wanted() -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_moves_on_terminals_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: bool) -> None:
+    monkeypatch.delenv("CI", raising=False)
     with (tmp_path / "out").open("w+") as file:
         monkeypatch.setattr(progress, "console", PlainConsole(file=file, force_terminal=terminal or None))
         with bar("jobs") as step:

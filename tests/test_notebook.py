@@ -21,6 +21,8 @@ LARGEST = 1_500_000
 CHANGING = re.compile(f"{'|'.join(WORST_FIRST)}|[-−+]?[0-9.]+(e[-+][0-9]+)?|NaN|…|\\s+")
 """Numbers and verdicts, which another machine's last digits may change, and spaces, which the width of numbers changes."""
 
+pytestmark = pytest.mark.xdist_group("notebook")  # what takes long is done in one process
+
 
 @pytest.fixture(scope="module")
 def kept() -> Any:

@@ -84,6 +84,7 @@ def test_a_table_keeps_its_columns_under_such_names(monkeypatch: pytest.MonkeyPa
 
 def test_progress_bars_take_words_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen()
+    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(progress, "console", PlainConsole(file=screen, width=150, force_terminal=True))
     with progress.bar("[red]what[/] \x1b[2J") as step:
         step(1, 2, None, "[/nonsense] \x1b[2J")

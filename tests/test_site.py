@@ -51,6 +51,9 @@ class Page(HTMLParser):
             self.loads.append(loaded)
 
 
+pytestmark = pytest.mark.xdist_group("site")  # what takes long is done in one process
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for library in ("material", "mkdocstrings", "mkdocs_jupyter", "latex2mathml"):
