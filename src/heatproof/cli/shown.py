@@ -11,6 +11,7 @@ from ..plots._select import first_check, without_verdict
 from ..report.export import figures as export_figures
 from ..report.guide import meaning
 from ..report.use import TESTED, judged_whole
+from ..report.words import count
 from .console import console, minutes, print_files
 from .result import Result
 from .tables import records, tables
@@ -32,11 +33,11 @@ def _where(results: Results) -> str:
 def print_plan(plan: AuditPlan) -> None:
     """Jobs, minutes, disk, and what the budget chose; what was refused and why."""
     c = plan.config
-    blocks, chosen = len(c["blocks"]), c["chosen"]
+    chosen = c["chosen"]
     console.print(
-        f"{c['model']} on {len(plan.subject.images)} images: {len(plan.subject.methods)} methods, {len(c['stages'])} of "
-        f"{blocks} stages, {chosen['seeds']} seeds, {c['nulls']} null networks",
-        markup=False,
+        f"{c['model']} on {count(len(plan.subject.images), 'image')}: {count(len(plan.subject.methods), 'method')}, "
+        f"{len(c['stages'])} of {count(len(c['blocks']), 'stage')}, {count(chosen['seeds'], 'seed')}, "
+        f"{count(c['nulls'], 'null network')}"
     )
     if chosen["effort"]:
         console.print(
@@ -54,7 +55,7 @@ def print_plan(plan: AuditPlan) -> None:
     done = len(plan.jobs) - plan.left
     share = plan.left / len(plan.jobs)
     console.print(
-        f"{len(plan.jobs)} jobs"
+        count(len(plan.jobs), "job")
         + (f", {done} of them finished" if done else "")
         + f", about {minutes(plan.minutes * share)}, "
         f"{plan.megabytes:.0f} MB in {plan.folder}",
