@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from heatproof.cli import app
+from heatproof.cli.console import console
 from heatproof.doctor import installed, machine, selftest
 from heatproof.doctor.finding import Finding
 from heatproof.types import METHODS
@@ -22,7 +24,8 @@ CPU = torch.device("cpu")
 
 
 def doctor(*arguments: str) -> Any:
-    return CliRunner().invoke(app, ["doctor", *arguments], env={"COLUMNS": "200"})
+    with patch.multiple(console, _width=200, _height=50):  # whatever other tests left in the environment
+        return CliRunner().invoke(app, ["doctor", *arguments])
 
 
 @pytest.fixture

@@ -47,6 +47,10 @@ def read_images(
     Raises:
         InputError: a source that is missing, unclear, damaged or empty; a split of a source that has none.
     """
+    if not str(path):
+        raise InputError(
+            "read_images('') got no name; expected a folder, an image or a stack ('.' is the current folder)"
+        )
     path, choice = Path(path), Choice(limit, seed, order)
     check_split(split)
     with reading(path):

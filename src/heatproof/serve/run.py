@@ -37,15 +37,7 @@ def run_server(
         tell(f"http://{LOOPBACK}:{number}/?token={token}")
         if once:
             _shown(f"http://{LOOPBACK}:{number}/?once={once}")
-        server = server_of(app)
-        handle = server.handle_exit
-
-        def ending(*signal: Any) -> None:
-            app.state.end()  # else what still streams is cut off, with a traceback
-            handle(*signal)
-
-        server.handle_exit = ending
-        server.run(sockets=[listening])
+        server_of(app).run(sockets=[listening])
 
 
 def server_of(app: Any) -> Any:
@@ -56,7 +48,15 @@ def server_of(app: Any) -> Any:
         app, http="h11", ws="none", loop="asyncio", log_level="warning", access_log=False, server_header=False,
         proxy_headers=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    handle = server.handle_exit
+
+    def ending(*signal: Any) -> None:
+        app.state.end()  # else what still streams is cut off, with a traceback
+        handle(*signal)
+
+    server.handle_exit = ending  # type: ignore[method-assign]
+    return server
 
 
 def check_installed() -> None:
