@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from ..errors import HeatproofError, InputError
@@ -51,9 +52,9 @@ def server_of(app: Any) -> Any:
     server = uvicorn.Server(config)
     handle = server.handle_exit
 
-    def ending(*signal: Any) -> None:
+    def ending(sig: int, frame: FrameType | None) -> None:
         app.state.end()  # else what still streams is cut off, with a traceback
-        handle(*signal)
+        handle(sig, frame)
 
     server.handle_exit = ending  # type: ignore[method-assign]
     return server
